@@ -1,0 +1,7 @@
+//! What both sides must agree on: names, formats, limits and the rules of trust.
+//! Here are no sockets, no files, no clock and no async: bytes and time come in as arguments.
+
+pub mod code;
+pub mod failure;
+pub mod ids;
+pub mod limits;
