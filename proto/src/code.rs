@@ -129,7 +129,7 @@ codes! {
     TREE_MISMATCH = 215, Verification, Now, "tree-mismatch";
     /// The token is not readable. No args.
     TOKEN_MALFORMED = 216, Usage, Never, "token-malformed";
-    /// The token was used. Args: `node`, `used`.
+    /// The token was used. Args: `node`, `used`, `site`.
     TOKEN_USED = 217, Refused, Never, "token-used";
     /// The token has expired. Args: `expired`.
     TOKEN_EXPIRED = 218, Refused, Never, "token-expired";

@@ -5,3 +5,6 @@ pub mod code;
 pub mod failure;
 pub mod ids;
 pub mod limits;
+pub mod manifest;
+pub mod text;
+pub mod wire;
