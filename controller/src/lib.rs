@@ -1,1 +1,3 @@
-//! Placeholder of the first commit.
+//! The controller: everything that the `sanaga` program does, as a library.
+
+pub mod publish;

@@ -1,0 +1,3 @@
+//! From a project's folder to what is published.
+
+pub mod project;
