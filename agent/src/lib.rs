@@ -1,1 +1,4 @@
-//! Placeholder of the first commit.
+//! The agent: pulls releases over bad links, stages them, swaps them in, watches them, and takes
+//! them back without a network.
+
+pub mod control;

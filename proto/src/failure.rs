@@ -22,6 +22,55 @@ pub trait Coded: Error {
     }
 }
 
+/// Every name that a word of a message can have.
+const WORDS: &[&str] = &[
+    "address",
+    "app",
+    "cause",
+    "environment",
+    "expected",
+    "expired",
+    "flag",
+    "found",
+    "free",
+    "from",
+    "have",
+    "host",
+    "key",
+    "keys",
+    "known",
+    "length_min",
+    "limit",
+    "line",
+    "name",
+    "near",
+    "need",
+    "needed",
+    "node",
+    "offered",
+    "offset",
+    "path",
+    "probe",
+    "problem",
+    "release",
+    "role",
+    "rule",
+    "running",
+    "scope",
+    "seconds",
+    "section",
+    "selector",
+    "setting",
+    "signed",
+    "site",
+    "threshold",
+    "to",
+    "trusted",
+    "used",
+    "value",
+    "what",
+];
+
 /// A failure on its way to a person. `Display` is the English-only form for logs.
 #[derive(Debug)]
 pub struct Failure {
@@ -46,6 +95,22 @@ impl Failure {
     pub fn arg(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.args.insert(name, value.to_string());
         self
+    }
+
+    /// Adds one word whose name came over a wire; a name that no message has is left away.
+    #[must_use]
+    pub fn named(self, name: &str, value: &str) -> Self {
+        match WORDS.iter().find(|known| **known == name) {
+            Some(known) => self.arg(
+                known,
+                value
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(400)
+                    .collect::<String>(),
+            ),
+            None => self,
+        }
     }
 
     /// Keeps the cause.
