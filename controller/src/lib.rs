@@ -1,5 +1,7 @@
 //! The controller: everything that the `sanaga` program does, as a library.
 
 pub mod fleet;
+pub mod home;
 pub mod publish;
 pub mod repository;
+pub mod server_keys;
