@@ -7,5 +7,5 @@ pub mod ids;
 pub mod limits;
 pub mod manifest;
 pub mod text;
-pub mod wire;
 pub mod trust;
+pub mod wire;

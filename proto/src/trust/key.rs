@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::canonical::to_canonical;
 use super::error::TrustError;
 use crate::ids::Digest;
+use crate::wire::envelope::{Algorithm, EnvelopeVerifier};
 
 /// DER of a P-256 `SubjectPublicKeyInfo` up to the 65 bytes of the point (RFC 5480).
 const P256_SPKI: [u8; 26] = [
@@ -126,8 +127,8 @@ impl PublicKey {
     /// [`TrustError::BadSignature`].
     pub fn verify_tuf(&self, message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
         match self {
-            Self::Ed25519(_) => self.verify(&ED25519, message, signature),
-            Self::P256(_) => self.verify(&ECDSA_P256_SHA256_ASN1, message, signature),
+            Self::Ed25519(_) => self.check(&ED25519, message, signature),
+            Self::P256(_) => self.check(&ECDSA_P256_SHA256_ASN1, message, signature),
         }
     }
 
@@ -137,21 +138,21 @@ impl PublicKey {
     /// [`TrustError::BadSignature`].
     pub fn verify_cose(&self, message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
         match self {
-            Self::Ed25519(_) => self.verify(&ED25519, message, signature),
-            Self::P256(_) => self.verify(&ECDSA_P256_SHA256_FIXED, message, signature),
+            Self::Ed25519(_) => self.check(&ED25519, message, signature),
+            Self::P256(_) => self.check(&ECDSA_P256_SHA256_FIXED, message, signature),
         }
     }
 
-    /// The COSE algorithm number: −8 (EdDSA) or −7 (ES256).
+    /// How it signs in COSE.
     #[must_use]
-    pub fn cose_algorithm(&self) -> i64 {
+    pub fn algorithm(&self) -> Algorithm {
         match self {
-            Self::Ed25519(_) => -8,
-            Self::P256(_) => -7,
+            Self::Ed25519(_) => Algorithm::EdDsa,
+            Self::P256(_) => Algorithm::Es256,
         }
     }
 
-    fn verify<A: VerificationAlgorithm>(
+    fn check<A: VerificationAlgorithm>(
         &self,
         algorithm: &'static A,
         message: &[u8],
@@ -179,6 +180,12 @@ impl PublicKey {
             .strip_prefix(&P256_SPKI)
             .ok_or_else(|| bad("not a P-256 key"))?;
         Self::from_raw(KeyKind::P256, point)
+    }
+}
+
+impl EnvelopeVerifier for PublicKey {
+    fn verify(&self, algorithm: Algorithm, bytes: &[u8], signature: &[u8]) -> bool {
+        algorithm == self.algorithm() && self.verify_cose(bytes, signature).is_ok()
     }
 }
 

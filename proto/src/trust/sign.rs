@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::error::TrustError;
 use super::key::{KeyKind, PublicKey};
+use crate::wire::envelope::{Algorithm, EnvelopeSigner};
 
 /// Something that signs: a key in memory, later perhaps one in a token.
 pub trait Signer: Send + Sync {
@@ -97,7 +98,7 @@ impl MemorySigner {
         self.pkcs8.clone()
     }
 
-    fn sign(&self, message: &[u8], cose: bool) -> Result<Vec<u8>, TrustError> {
+    fn sign_either(&self, message: &[u8], cose: bool) -> Result<Vec<u8>, TrustError> {
         match &self.pair {
             Pair::Ed25519(pair) => pair.try_sign(message),
             Pair::P256 { asn1, fixed } => {
@@ -116,11 +117,21 @@ impl Signer for MemorySigner {
     }
 
     fn sign_tuf(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
-        self.sign(message, false)
+        self.sign_either(message, false)
     }
 
     fn sign_cose(&self, message: &[u8]) -> Result<Vec<u8>, TrustError> {
-        self.sign(message, true)
+        self.sign_either(message, true)
+    }
+}
+
+impl EnvelopeSigner for MemorySigner {
+    fn algorithm(&self) -> Algorithm {
+        self.public.algorithm()
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        self.sign_cose(bytes).map_err(|error| error.to_string())
     }
 }
 
