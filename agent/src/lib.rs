@@ -1,1 +1,3 @@
-//! Placeholder of the first commit.
+//! The agent of a node: pulls, verifies, stages, activates, watches and takes back releases.
+
+pub mod update;
