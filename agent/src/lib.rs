@@ -2,3 +2,4 @@
 //! them back without a network.
 
 pub mod control;
+pub mod update;
