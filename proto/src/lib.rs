@@ -7,4 +7,5 @@ pub mod ids;
 pub mod limits;
 pub mod manifest;
 pub mod text;
+pub mod trust;
 pub mod wire;
