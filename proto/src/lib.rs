@@ -6,5 +6,8 @@ pub mod failure;
 pub mod ids;
 pub mod limits;
 pub mod manifest;
+pub mod pack;
 pub mod text;
+pub mod tree;
+mod varint;
 pub mod wire;
