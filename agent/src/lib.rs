@@ -5,3 +5,4 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod update;
+pub mod store;
