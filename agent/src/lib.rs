@@ -4,5 +4,8 @@
 pub mod clock;
 pub mod config;
 pub mod control;
-pub mod update;
+pub mod disk;
+pub mod identity;
+pub mod slot;
 pub mod store;
+pub mod update;
