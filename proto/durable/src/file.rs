@@ -2,16 +2,17 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::trace::{trace, trace_file};
 use crate::{DurableError, UNFINISHED};
 
 /// Makes `path` hold `bytes`, wholly or not at all: temporary file, sync, rename, sync of the folder.
 ///
 /// # Errors
-/// Any fault of the disk; then `path` is as it was.
+/// Any fault of the disk; then `path` is as it was, unless only the last sync failed.
 pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DurableError> {
     let unfinished = beside(path);
     let result = write_new(&unfinished, bytes, mode).and_then(|()| rename(&unfinished, path));
@@ -23,11 +24,15 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DurableErr
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DurableError> {
     let error = DurableError::at("write", path);
+    trace("create", path);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .open(path)
+        .map_err(&error)?;
+    // Exactly what was asked for, whatever the umask is.
+    file.set_permissions(fs::Permissions::from_mode(mode))
         .map_err(&error)?;
     file.write_all(bytes).map_err(&error)?;
     sync_file(&file).map_err(|cause| error(cause.source))
@@ -42,7 +47,12 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DurableError> {
     reason = "this is the one place that renames"
 )]
 pub fn rename(from: &Path, to: &Path) -> Result<(), DurableError> {
+    trace("rename", to);
     fs::rename(from, to).map_err(DurableError::at("rename to", to))?;
+    sync_folders(from, to)
+}
+
+pub(crate) fn sync_folders(from: &Path, to: &Path) -> Result<(), DurableError> {
     let (from, to) = (folder(from), folder(to));
     sync_dir(to)?;
     if from == to { Ok(()) } else { sync_dir(from) }
@@ -58,6 +68,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), DurableError> {
 )]
 pub fn replace_symlink(link: &Path, target: &Path) -> Result<(), DurableError> {
     let unfinished = beside(link);
+    trace("symlink", &unfinished);
     std::os::unix::fs::symlink(target, &unfinished).map_err(DurableError::at("link", link))?;
     let result = rename(&unfinished, link);
     if result.is_err() {
@@ -75,6 +86,7 @@ pub fn replace_symlink(link: &Path, target: &Path) -> Result<(), DurableError> {
     reason = "this is the one place that links"
 )]
 pub fn hard_link(from: &Path, to: &Path) -> Result<(), DurableError> {
+    trace("link", to);
     fs::hard_link(from, to).map_err(DurableError::at("link", to))?;
     sync_dir(folder(to))
 }
@@ -89,9 +101,10 @@ pub fn make_dir(path: &Path) -> Result<(), DurableError> {
     }
     let above = folder(path);
     make_dir(above)?;
+    trace("mkdir", path);
     match fs::create_dir(path) {
         Ok(()) => sync_dir(above),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => sync_dir(above),
         Err(error) => Err(DurableError::at("make folder", path)(error)),
     }
 }
@@ -101,10 +114,20 @@ pub fn make_dir(path: &Path) -> Result<(), DurableError> {
 /// # Errors
 /// Any other fault of the disk.
 pub fn remove_file(path: &Path) -> Result<(), DurableError> {
+    trace("unlink", path);
     match fs::remove_file(path) {
         Ok(()) => sync_dir(folder(path)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // An earlier removal may have been cut before its sync.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => sync_if_there(folder(path)),
         Err(error) => Err(DurableError::at("remove", path)(error)),
+    }
+}
+
+/// Syncs a folder, unless it is gone itself.
+pub(crate) fn sync_if_there(path: &Path) -> Result<(), DurableError> {
+    match sync_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -117,6 +140,7 @@ pub fn remove_file(path: &Path) -> Result<(), DurableError> {
     reason = "this is the one place that syncs"
 )]
 pub fn sync_file(file: &File) -> Result<(), DurableError> {
+    trace_file("sync", file);
     file.sync_all()
         .map_err(DurableError::at("sync", Path::new("an open file")))
 }
@@ -131,20 +155,31 @@ pub fn sync_file(file: &File) -> Result<(), DurableError> {
 )]
 pub fn sync_dir(path: &Path) -> Result<(), DurableError> {
     let error = DurableError::at("sync folder", path);
+    trace("sync", path);
     File::open(path).map_err(&error)?.sync_all().map_err(&error)
 }
 
-/// Reserves room for a file, so that a full disk is known before the first byte is fetched.
+/// Reserves room for a file, so that a full disk is known before the first byte is fetched. The
+/// file's length does not change.
 ///
 /// # Errors
-/// [`io::ErrorKind::StorageFull`] when there is none. A file system that cannot reserve is no error.
+/// [`io::ErrorKind::StorageFull`] when there is none. Where the file system cannot reserve, it is at
+/// least looked whether there is room now.
 pub fn reserve(file: &File, bytes: u64) -> Result<(), DurableError> {
-    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
+    use rustix::io::Errno;
+    let error = DurableError::at("reserve", Path::new("an open file"));
     match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes.max(1)) {
-        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
-        Err(error) => Err(DurableError::at("reserve", Path::new("an open file"))(
-            error.into(),
-        )),
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            let held = file.metadata().map_err(&error)?.len();
+            let space = fstatvfs(file).map_err(|errno| error(errno.into()))?;
+            if space.f_bavail.saturating_mul(space.f_frsize) < bytes.saturating_sub(held) {
+                return Err(error(Errno::NOSPC.into()));
+            }
+            Ok(())
+        }
+        Err(errno) => Err(error(errno.into())),
     }
 }
 

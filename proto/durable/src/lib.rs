@@ -7,6 +7,7 @@
 mod error;
 mod file;
 mod lock;
+mod trace;
 mod tree;
 
 pub use error::DurableError;

@@ -1,8 +1,11 @@
+//! What is left on the disk, and the order of the calls that put it there.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::*;
+use crate::trace::calls;
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
@@ -78,4 +81,113 @@ fn errors_name_the_operation_and_keep_their_kind() {
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     assert!(error.to_string().starts_with("write /nonexistent/"));
     assert!(free_bytes(Path::new("/")).unwrap() > 0);
+}
+
+#[test]
+fn a_file_is_synced_before_it_is_named_and_its_folder_after() {
+    let (_temp, home) = home();
+    for bytes in [&b"one"[..], b"two"] {
+        let (done, calls) = calls(|| write_file(&home.join("a"), bytes, 0o644));
+        done.unwrap();
+        assert_eq!(
+            calls,
+            [
+                "create unfinished",
+                "sync unfinished",
+                "rename a",
+                "sync home"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_link_is_named_by_rename_and_its_folder_synced() {
+    let (_temp, home) = home();
+    let (done, calls) = calls(|| replace_symlink(&home.join("current"), Path::new("slots/1")));
+    done.unwrap();
+    assert_eq!(calls, ["symlink unfinished", "rename current", "sync home"]);
+}
+
+#[test]
+fn a_tree_is_synced_from_the_leaves_up_and_then_named() {
+    let (_temp, home) = home();
+    let tree = home.join("new");
+    make_dir(&tree.join("bin")).unwrap();
+    make_dir(&home.join("slots")).unwrap();
+    write_file(&tree.join("bin/x"), b"x", 0o755).unwrap();
+    replace_symlink(&tree.join("bin/dangling"), Path::new("nowhere")).unwrap();
+    let place = home.join("slots/0001");
+    let (done, seen) = calls(|| sync_tree(&tree).and_then(|()| rename_dir(&tree, &place)));
+    done.unwrap();
+    assert_eq!(
+        seen,
+        [
+            "sync x",
+            "sync bin",
+            "sync new",
+            "rename 0001",
+            "sync slots",
+            "sync home"
+        ]
+    );
+    make_dir(&tree).unwrap();
+    let error = rename_dir(&tree, &place).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn a_tree_moves_aside_for_good_before_it_is_removed() {
+    let (_temp, home) = home();
+    let tree = home.join("0001");
+    make_dir(&tree.join("bin")).unwrap();
+    let (done, seen) = calls(|| remove_tree(&tree));
+    done.unwrap();
+    assert_eq!(
+        seen,
+        ["rename unfinished", "sync home", "remove unfinished"]
+    );
+    let (done, seen) = calls(|| remove_tree(&tree));
+    done.unwrap();
+    assert_eq!(seen.last().unwrap(), "sync home");
+}
+
+#[test]
+fn folders_second_names_and_removals_sync_the_folder_that_holds_them() {
+    let (_temp, home) = home();
+    let (done, seen) = calls(|| make_dir(&home.join("a/b")));
+    done.unwrap();
+    assert_eq!(seen, ["mkdir a", "sync home", "mkdir b", "sync a"]);
+    write_file(&home.join("x"), b"x", 0o644).unwrap();
+    let (done, seen) = calls(|| hard_link(&home.join("x"), &home.join("a/x")));
+    done.unwrap();
+    assert_eq!(seen, ["link x", "sync a"]);
+    for _ in 0..2 {
+        let (done, seen) = calls(|| remove_file(&home.join("a/x")));
+        done.unwrap();
+        assert_eq!(seen, ["unlink x", "sync a"]);
+    }
+}
+
+#[test]
+fn room_is_taken_without_changing_the_length() {
+    let (_temp, home) = home();
+    let file = fs::File::create(home.join("pack")).unwrap();
+    reserve(&file, 1 << 20).unwrap();
+    assert_eq!(file.metadata().unwrap().len(), 0);
+    let error = reserve(&file, 1 << 60).unwrap_err();
+    assert!(error.errno().is_some());
+    let kind = error.kind();
+    assert!(
+        error.is_full() || kind == std::io::ErrorKind::FileTooLarge,
+        "{kind}"
+    );
+}
+
+/// A folder whose name does not change from run to run.
+fn home() -> (tempfile::TempDir, std::path::PathBuf) {
+    let temp = tempfile::tempdir().unwrap();
+    let home = temp.path().join("home");
+    fs::create_dir(&home).unwrap();
+    (temp, home)
 }

@@ -1,18 +1,36 @@
 //! Whole folders.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::file::{beside, rename, sync_dir, sync_file};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::file::{beside, rename, sync_dir, sync_file, sync_folders, sync_if_there};
+use crate::trace::trace;
 use crate::{DurableError, UNFINISHED};
 
-/// Moves a folder to its place, and syncs the folders above both names.
+/// Moves a folder to its place, which must be free, and syncs the folders above both names. What is
+/// in it must be synced before, by [`sync_tree`].
 ///
 /// # Errors
-/// Any fault of the disk, and an existing `to` that is not empty.
+/// Any fault of the disk, and an existing `to`.
 pub fn rename_dir(from: &Path, to: &Path) -> Result<(), DurableError> {
-    rename(from, to)
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => {
+            trace("rename", to);
+            sync_folders(from, to)
+        }
+        // A file system that does not know the flag; only our own process writes in the folder, so
+        // that looking first will do.
+        Err(Errno::INVAL | Errno::NOSYS) if fs::symlink_metadata(to).is_err() => rename(from, to),
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            Err(DurableError::at("rename to", to)(Errno::EXIST.into()))
+        }
+        Err(errno) => Err(DurableError::at("rename to", to)(errno.into())),
+    }
 }
 
 /// Makes everything below a folder last: files first, then folders from the leaves up. Links are not
@@ -28,8 +46,7 @@ pub fn sync_tree(path: &Path) -> Result<(), DurableError> {
         if kind.is_dir() {
             sync_tree(&entry.path())?;
         } else if kind.is_file() {
-            let file = File::open(entry.path()).map_err(DurableError::at("open", &entry.path()))?;
-            sync_file(&file)?;
+            sync_file(&open(&entry.path())?)?;
         }
     }
     sync_dir(path)
@@ -44,7 +61,11 @@ pub fn remove_tree(path: &Path) -> Result<(), DurableError> {
     let aside = beside(path);
     match rename(path, &aside) {
         Ok(()) => remove_now(&aside),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // An earlier removal may have been cut before its sync.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
+            Some(above) if !above.as_os_str().is_empty() => sync_if_there(above),
+            Some(_) | None => Ok(()),
+        },
         Err(error) => Err(error),
     }
 }
@@ -79,7 +100,16 @@ pub fn free_bytes(path: &Path) -> Result<u64, DurableError> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// Opens a regular file to sync it; a link or pipe that took its place is not followed or waited for.
+fn open(path: &Path) -> Result<File, DurableError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    file.map_err(DurableError::at("open", path))
+}
+
 fn remove_now(path: &Path) -> Result<(), DurableError> {
+    trace("remove", path);
     let error = DurableError::at("remove", path);
     let kind = fs::symlink_metadata(path).map_err(&error)?.file_type();
     if !kind.is_dir() {

@@ -30,15 +30,18 @@ impl Turn<'_> {
             if let Some(effect) = self.step_failed(&target, fault.code, fault.retry) {
                 return effect;
             }
+            self.pause(fault.code.number);
         }
         self.note_swap(&target);
-        if self.left_s(&self.journal.retry) > 0 {
+        let is_other = self.see_service(&target) == Seen::Other;
+        let is_linked = self.journal.swapped && self.facts.current == Some(target.slot);
+        if (is_other || !is_linked) && self.left_s(&self.journal.retry) > 0 {
             return self.wait(self.policy.idle_s);
         }
-        if self.see_service(&target) == Seen::Other {
+        if is_other {
             return Effect::StopService;
         }
-        if !self.journal.swapped || self.facts.current != Some(target.slot) {
+        if !is_linked {
             self.journal.attempts.swap = self.journal.attempts.swap.saturating_add(1);
             return Effect::SwapCurrent {
                 to_slot: target.slot,
