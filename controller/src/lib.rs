@@ -1,1 +1,4 @@
-//! Placeholder of the first commit.
+//! The controller: what operators publish with and what nodes poll.
+
+pub mod fleet;
+pub mod repository;
