@@ -1,6 +1,8 @@
 //! What the command line and the daemon say to each other over the local socket: one JSON object on
 //! a line each way; for `watch`, many. Only this machine's users with the right to the socket get here.
 
+pub mod client;
+
 use std::collections::BTreeMap;
 
 use sanaga_proto::code;

@@ -1,4 +1,12 @@
 //! The agent: pulls releases over bad links, stages them, swaps them in, watches them, and takes
 //! them back without a network.
 
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod control;
+pub mod disk;
+pub mod identity;
+pub mod slot;
+pub mod store;
+pub mod update;

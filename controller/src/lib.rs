@@ -5,3 +5,7 @@ pub mod home;
 pub mod publish;
 pub mod repository;
 pub mod server_keys;
+//! The controller: what operators publish with and what nodes poll.
+
+pub mod fleet;
+pub mod repository;

@@ -38,6 +38,12 @@ pub const PACK_BYTES_MAX: u64 = 16 << 30;
 pub const SEGMENT_BYTES_MAX: u64 = 8 << 20;
 /// Old data that one zstd segment may refer to, bytes.
 pub const PREFIX_BYTES_MAX: u64 = 16 << 20;
+/// The list part of a pack (entry list, sources, old files, order), bytes.
+pub const LIST_BYTES_MAX: u64 = 32 << 20;
+/// Segments of one pack.
+pub const SEGMENTS_MAX: u64 = 65_536;
+/// Ranges of old data that one segment may name.
+pub const PREFIX_RANGES_MAX: u64 = 64;
 /// The window of a decoder, log2 of bytes.
 pub const WINDOW_LOG_MAX: u32 = 25;
 /// A frame of a pack, bytes.

@@ -1,1 +1,10 @@
-//! Placeholder of the first commit.
+//! The harness: everything that demo, proofs and end-to-end tests share. Nothing here ships.
+//! It drives the real binaries from outside, over real sockets and real files.
+
+pub mod http;
+pub mod link;
+pub mod needs;
+pub mod notebook;
+pub mod proofs;
+pub mod seed;
+pub mod world;

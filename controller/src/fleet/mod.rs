@@ -15,6 +15,7 @@ mod model;
 mod outbox;
 mod published;
 mod receipts;
+mod sqlite;
 mod store;
 
 pub use audit::{AuditEntry, Note, audit_hash};
@@ -31,4 +32,5 @@ pub use published::{
     StoredOffer, Waiting,
 };
 pub use receipts::{ChainHead, Intake, Kept, Receipt, open_delivery, take_in};
+pub use sqlite::Sqlite;
 pub use store::Store;

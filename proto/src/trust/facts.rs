@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256, Sha512};
 
-use super::key::{KeySet, PublicKey};
+use super::error::TrustError;
+use super::key::{KeySet, PublicKey, to_hex};
 
 /// A verified root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,4 +97,57 @@ pub struct TargetFacts {
     pub hashes: BTreeMap<String, String>,
     /// Whatever its role says of it.
     pub custom: Option<Value>,
+}
+
+impl TargetFacts {
+    /// The name under which the file is fetched: with its hash before the last component, if the
+    /// repository keeps consistent snapshots (specification 5.7.2).
+    #[must_use]
+    pub fn file_name(&self, path: &str, consistent: bool) -> Option<String> {
+        if !consistent {
+            return Some(path.to_owned());
+        }
+        let hash = self
+            .hashes
+            .get("sha256")
+            .or_else(|| self.hashes.get("sha512"))
+            .or_else(|| self.hashes.values().next())?;
+        Some(match path.rsplit_once('/') {
+            Some((folder, name)) => format!("{folder}/{hash}.{name}"),
+            None => format!("{hash}.{path}"),
+        })
+    }
+
+    /// Checks a fetched file: its length and every hash of a kind that we know, of which there
+    /// must be one.
+    ///
+    /// # Errors
+    /// [`TrustError::BadMetadata`] if it is another file.
+    pub fn check(&self, path: &str, bytes: &[u8]) -> Result<(), TrustError> {
+        let bad = |problem: &str| {
+            Err(TrustError::BadMetadata {
+                what: path.to_owned(),
+                problem: problem.to_owned(),
+            })
+        };
+        if bytes.len() as u64 != self.length_bytes {
+            return bad("has another length");
+        }
+        let mut known = 0;
+        for (algorithm, expected) in &self.hashes {
+            let actual = match algorithm.as_str() {
+                "sha256" => to_hex(&Sha256::digest(bytes)),
+                "sha512" => to_hex(&Sha512::digest(bytes)),
+                _ => continue,
+            };
+            if !actual.eq_ignore_ascii_case(expected) {
+                return bad("has another hash");
+            }
+            known += 1;
+        }
+        if known == 0 {
+            return bad("has no hash of a kind that we know");
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,21 @@
+//! `pull`: asks the controller now instead of at the next poll.
+
+use sanaga_proto::failure::Failure;
+
+use super::{Context, Outcome, changed, order};
+use crate::control::Order;
+
+pub fn run(context: &mut Context) -> Result<Outcome, Failure> {
+    let done = order::change(&Order::Pull, context)?;
+    if changed::for_program(&done, context)? {
+        return Ok(Outcome::Done);
+    }
+    let took = context.speech.took(done.took_ms);
+    let mut line = context.speech.say("pulled", &[("took", &took)]);
+    if let Some(versions) = changed::versions(&done) {
+        line = format!("{line} {versions}");
+    }
+    context.print(&line)?;
+    context.next("sanaga-agent status --watch");
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,352 @@
+//! Staging: a release is written beside the running one, hashed as it is written, compared with the
+//! signed root, synced, and only then put in its place.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use sanaga_durable::UNFINISHED;
+use sanaga_proto::ids::{Digest, TreeRoot};
+use sanaga_proto::tree::{HashedTree, Kind, TreeList};
+use sha2::{Digest as _, Sha256};
+
+use super::SlotError;
+use super::create::Below;
+use super::layout::{AppFolder, sidecar_path, slot_name};
+use super::sidecar::Sidecar;
+use crate::update::SlotNumber;
+
+/// Files are copied in pieces of this size, bytes.
+const COPY_BYTES: usize = 256 << 10;
+
+/// A whole tree on this disk that another one is made from.
+#[derive(Debug)]
+pub struct Base {
+    slot: PathBuf,
+    tree: HashedTree,
+}
+
+impl Base {
+    /// Opens a slot as a base.
+    ///
+    /// # Errors
+    /// When its sidecar is missing or not whole.
+    pub fn open(slot: &Path) -> Result<Self, SlotError> {
+        let sidecar = Sidecar::read(slot)?.ok_or_else(|| SlotError::Sidecar {
+            path: sidecar_path(slot),
+            problem: "is missing".to_owned(),
+        })?;
+        Ok(Self {
+            slot: slot.to_owned(),
+            tree: sidecar.tree,
+        })
+    }
+
+    /// Its entries.
+    #[must_use]
+    pub fn list(&self) -> &TreeList {
+        self.tree.list()
+    }
+
+    /// Its tree with hashes.
+    #[must_use]
+    pub fn tree(&self) -> &HashedTree {
+        &self.tree
+    }
+
+    /// Reads from one of its regular files.
+    ///
+    /// # Errors
+    /// A fault of the disk, and a file that is gone or shorter than it was.
+    pub fn read_at(&self, file: u32, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.open_file(file)?.read_exact_at(into, offset)
+    }
+
+    fn open_file(&self, file: u32) -> io::Result<File> {
+        let entry = self.list().file(file).ok_or(io::ErrorKind::NotFound)?;
+        let flags =
+            rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
+        let opened = rustix::fs::open(
+            self.slot.join(&entry.path),
+            flags,
+            rustix::fs::Mode::empty(),
+        )?;
+        Ok(File::from(opened))
+    }
+
+    fn path_of(&self, file: u32) -> String {
+        self.list()
+            .file(file)
+            .map(|entry| entry.path.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// The file that is being written.
+#[derive(Debug)]
+struct Open {
+    number: u32,
+    file: File,
+    hasher: Sha256,
+    left: u64,
+}
+
+/// A slot in the making. Dropping it removes what was written.
+#[derive(Debug)]
+pub struct Staging {
+    below: Below,
+    unfinished: PathBuf,
+    place: PathBuf,
+    list: TreeList,
+    hashes: Vec<Option<Digest>>,
+    open: Option<Open>,
+    done: bool,
+}
+
+impl Staging {
+    /// Begins a slot: checks that there is room, removes what an earlier attempt left, and makes all
+    /// folders.
+    ///
+    /// # Errors
+    /// [`SlotError::Full`] before anything is written, else a fault of the disk.
+    pub fn begin(
+        app: &AppFolder,
+        number: SlotNumber,
+        root: &TreeRoot,
+        list: TreeList,
+        reserve_bytes: u64,
+    ) -> Result<Self, SlotError> {
+        let slots = app.slots();
+        sanaga_durable::make_dir(&slots)?;
+        sanaga_durable::sweep(&slots)?;
+        let place = app.slot(number, root);
+        // Whatever stands under this number was never sealed, or is staged again on purpose.
+        sanaga_durable::remove_file(&sidecar_path(&place))?;
+        sanaga_durable::remove_tree(&place)?;
+        check_room(&slots, &list, reserve_bytes)?;
+        let unfinished = slots.join(format!("{UNFINISHED}{}", slot_name(number, root)));
+        let below = Below::make(&unfinished)
+            .map_err(|error| SlotError::disk("make", &unfinished)(error.into()))?;
+        let hashes = vec![None; list.files().len()];
+        let staging = Self {
+            below,
+            unfinished,
+            place,
+            list,
+            hashes,
+            open: None,
+            done: false,
+        };
+        staging.make_folders_and_links()?;
+        Ok(staging)
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn list(&self) -> &TreeList {
+        &self.list
+    }
+
+    /// Takes a file over from the base, after its hash was checked while it was read.
+    ///
+    /// # Errors
+    /// [`SlotError::BaseDamaged`], [`SlotError::Unfitting`], or a fault of the disk.
+    pub fn reuse(&mut self, number: u32, base: &Base, old: u32) -> Result<(), SlotError> {
+        let damaged = || SlotError::BaseDamaged {
+            path: base.path_of(old),
+        };
+        let expected = *base
+            .tree
+            .hash(old)
+            .ok_or_else(|| SlotError::unfitting("no such file in the base"))?;
+        let mut from = base.open_file(old).map_err(|_| damaged())?;
+        self.begin_file(number)?;
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            let read = match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return Err(damaged()),
+            };
+            self.data(buffer.get(..read).unwrap_or_default())
+                .map_err(|error| match error {
+                    SlotError::Unfitting { .. } => damaged(),
+                    other => other,
+                })?;
+        }
+        match self.end_file() {
+            Ok(found) if found == expected => Ok(()),
+            Ok(_) | Err(SlotError::Unfitting { .. }) => Err(damaged()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Begins a regular file, by its number among the regular files.
+    ///
+    /// # Errors
+    /// [`SlotError::Unfitting`] for one that is written already, or a fault of the disk.
+    pub fn begin_file(&mut self, number: u32) -> Result<(), SlotError> {
+        if self.open.is_some() || !matches!(self.hashes.get(number as usize), Some(None)) {
+            return Err(SlotError::unfitting(format!("file {number} out of turn")));
+        }
+        let entry = self
+            .list
+            .file(number)
+            .ok_or_else(|| SlotError::unfitting("no such file"))?;
+        let file = self
+            .below
+            .file(&entry.path)
+            .map_err(|error| self.fault("create", &entry.path, error.into()))?;
+        let left = entry.file_size().unwrap_or_default();
+        self.open = Some(Open {
+            number,
+            file,
+            hasher: Sha256::new(),
+            left,
+        });
+        Ok(())
+    }
+
+    /// Writes the next bytes of the file.
+    ///
+    /// # Errors
+    /// [`SlotError::Unfitting`] for more than its size, or a fault of the disk.
+    pub fn data(&mut self, bytes: &[u8]) -> Result<(), SlotError> {
+        let Some(open) = &mut self.open else {
+            return Err(SlotError::unfitting("bytes without a file"));
+        };
+        open.left = open
+            .left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| SlotError::unfitting("a file is longer than its entry"))?;
+        open.hasher.update(bytes);
+        match open.file.write_all(bytes) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fault("write", "", error)),
+        }
+    }
+
+    /// Ends the file: syncs it and gives its hash.
+    ///
+    /// # Errors
+    /// [`SlotError::Unfitting`] for less than its size, or a fault of the disk.
+    pub fn end_file(&mut self) -> Result<Digest, SlotError> {
+        let open = self
+            .open
+            .take()
+            .ok_or_else(|| SlotError::unfitting("no file to end"))?;
+        if open.left > 0 {
+            return Err(SlotError::unfitting("a file is shorter than its entry"));
+        }
+        sanaga_durable::sync_file(&open.file)
+            .map_err(|error| self.fault("sync", "", error.source))?;
+        let digest = Digest(open.hasher.finalize().into());
+        if let Some(slot) = self.hashes.get_mut(open.number as usize) {
+            *slot = Some(digest);
+        }
+        Ok(digest)
+    }
+
+    /// Compares what was written with the signed root, and puts the slot in its place.
+    ///
+    /// # Errors
+    /// [`SlotError::Mismatch`], [`SlotError::Unfitting`] for files that are missing, or a fault of
+    /// the disk.
+    pub fn finish(mut self, sidecar: impl FnOnce(HashedTree) -> Sidecar) -> Result<(), SlotError> {
+        let hashes: Option<Vec<Digest>> = self.hashes.iter().copied().collect();
+        let hashes = hashes.ok_or_else(|| SlotError::unfitting("a file is missing"))?;
+        let tree = HashedTree::new(std::mem::take(&mut self.list), hashes)?;
+        let sidecar = sidecar(tree);
+        if sidecar.tree.root() != sidecar.release.root {
+            return Err(SlotError::Mismatch {
+                expected: sidecar.release.root.to_string(),
+            });
+        }
+        self.set_modes(sidecar.tree.list())?;
+        sync_folders(&self.unfinished, sidecar.tree.list())?;
+        sanaga_durable::rename_dir(&self.unfinished, &self.place)?;
+        self.done = true;
+        sidecar.write(&self.place)
+    }
+
+    fn make_folders_and_links(&self) -> Result<(), SlotError> {
+        for entry in self.list.entries() {
+            let made = match &entry.kind {
+                Kind::Directory { .. } => self.below.folder(&entry.path),
+                Kind::Symlink { target } => self.below.link(&entry.path, target),
+                Kind::File { .. } => Ok(()),
+            };
+            made.map_err(|error| self.fault("make", &entry.path, error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Modes are set last and from the leaves up: a folder without the right to enter is legal.
+    fn set_modes(&self, list: &TreeList) -> Result<(), SlotError> {
+        for entry in list.entries().iter().rev() {
+            if let Kind::Directory { mode } | Kind::File { mode, .. } = entry.kind {
+                let set = self.below.set_mode(&entry.path, mode);
+                set.map_err(|error| self.fault("set the mode of", &entry.path, error.into()))?;
+            }
+        }
+        let root = rustix::fs::chmod(
+            &self.unfinished,
+            rustix::fs::Mode::from_bits_truncate(0o755),
+        );
+        root.map_err(|error| self.fault("set the mode of", "", error.into()))
+    }
+
+    /// A full disk is told as such, whatever call met it.
+    fn fault(&self, operation: &'static str, path: &str, source: io::Error) -> SlotError {
+        let path = self.unfinished.join(path);
+        if crate::disk::code_of(&source) == sanaga_proto::code::DISK_FULL {
+            let free = sanaga_durable::free_bytes(&self.unfinished).unwrap_or_default();
+            return SlotError::Full {
+                path: self.place.clone(),
+                needed: self.list.file_bytes(),
+                free,
+            };
+        }
+        SlotError::Disk {
+            operation,
+            path,
+            source,
+        }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.done {
+            // What cannot be removed now is swept by the next attempt.
+            let _ = sanaga_durable::remove_tree(&self.unfinished);
+        }
+    }
+}
+
+fn check_room(slots: &Path, list: &TreeList, reserve_bytes: u64) -> Result<(), SlotError> {
+    // Each entry takes an inode and up to a block of slack.
+    let needed = list.file_bytes() + 4_096 * list.entries().len() as u64 + reserve_bytes;
+    let free = sanaga_durable::free_bytes(slots)?;
+    if free < needed {
+        return Err(SlotError::Full {
+            path: slots.to_owned(),
+            needed,
+            free,
+        });
+    }
+    Ok(())
+}
+
+fn sync_folders(top: &Path, list: &TreeList) -> Result<(), SlotError> {
+    for entry in list.entries().iter().rev() {
+        if let Kind::Directory { mode } = entry.kind
+            && mode & 0o400 != 0
+        {
+            sanaga_durable::sync_dir(&top.join(&entry.path))?;
+        }
+    }
+    Ok(sanaga_durable::sync_dir(top)?)
+}
