@@ -4,5 +4,5 @@
 pub mod clock;
 pub mod config;
 pub mod control;
-pub mod update;
 pub mod store;
+pub mod update;
