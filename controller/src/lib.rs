@@ -1,11 +1,9 @@
-//! The controller: everything that the `sanaga` program does, as a library.
+//! The controller: everything that the `sanaga` program does, as a library. What operators publish
+//! with and what nodes poll.
 
 pub mod fleet;
 pub mod home;
+pub mod ops;
 pub mod publish;
 pub mod repository;
 pub mod server_keys;
-//! The controller: what operators publish with and what nodes poll.
-
-pub mod fleet;
-pub mod repository;
