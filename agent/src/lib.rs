@@ -6,6 +6,8 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod disk;
+pub mod enrol;
+pub mod fetch;
 pub mod identity;
 pub mod slot;
 pub mod store;

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod hold;
 pub mod offer;
 pub mod poll;
+pub mod poll_body;
 pub mod receipt;
 
 pub use document::{Document, Field, WireError};

@@ -1,0 +1,178 @@
+//! TLS towards the controller: one pinned CA, our client certificate, and a clock that may be wrong.
+//! Chain and name are always checked. Dates are checked against max(floor + uptime, the leaf's
+//! notBefore), or the wall clock if that is sure: content trust never rests on TLS.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use sanaga_proto::ids::Digest;
+
+use super::FetchError;
+use crate::identity::Credentials;
+
+/// The configuration of a connection to the controller. `now_s` is the least time that it can be.
+///
+/// # Errors
+/// [`FetchError::Tls`] when a certificate or key does not load.
+pub fn pinned(credentials: &Credentials, now_s: u64) -> Result<ClientConfig, FetchError> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(credentials.ca.clone())).map_err(tls)?;
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build().map_err(tls)?;
+    let verifier = Arc::new(Patient { inner, now_s });
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(tls)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match &credentials.client {
+        Some((certificate, key)) => {
+            let key = PrivateKeyDer::try_from(key.clone()).map_err(tls)?;
+            builder.with_client_auth_cert(vec![CertificateDer::from(certificate.clone())], key).map_err(tls)?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The configuration of the first contact: the CA is not known yet, only the digest of its key. The
+/// server must present that CA in its chain, and the chain must lead to it.
+///
+/// # Errors
+/// [`FetchError::Tls`] when the provider does not load.
+pub fn first_contact(ca_key: Digest) -> Result<ClientConfig, FetchError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(tls)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ByToken { ca_key }))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The one provider of cryptography.
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn tls(error: impl std::fmt::Display) -> FetchError {
+    FetchError::Tls(error.to_string())
+}
+
+/// The SHA-256 of a certificate's SubjectPublicKeyInfo.
+#[must_use]
+pub fn key_digest(certificate: &[u8]) -> Option<Digest> {
+    use x509_cert::der::{Decode, Encode};
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    let key = certificate.tbs_certificate.subject_public_key_info.to_der().ok()?;
+    Some(Digest::of(&key))
+}
+
+fn not_before_s(certificate: &[u8]) -> Option<u64> {
+    use x509_cert::der::Decode;
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    Some(certificate.tbs_certificate.validity.not_before.to_unix_duration().as_secs())
+}
+
+/// The usual verifier with a clock that never runs behind what is known.
+#[derive(Debug)]
+struct Patient {
+    inner: Arc<WebPkiServerVerifier>,
+    now_s: u64,
+}
+
+impl ServerCertVerifier for Patient {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let issued_s = intermediates
+            .iter()
+            .chain([end_entity])
+            .filter_map(|certificate| not_before_s(certificate))
+            .max()
+            .unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(self.now_s.max(issued_s)));
+        self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Finds the CA of the token among the presented certificates and verifies with that one alone.
+#[derive(Debug)]
+struct ByToken {
+    ca_key: Digest,
+}
+
+impl ServerCertVerifier for ByToken {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let ca = intermediates
+            .iter()
+            .find(|certificate| key_digest(certificate) == Some(self.ca_key))
+            .ok_or(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer))?;
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.clone().into_owned())?;
+        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        Patient { inner, now_s: 0 }.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 only".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
+}
