@@ -4,15 +4,18 @@
 use clap::Args;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
-use sanaga_proto::trust::{KeyKind, MemorySigner, Signer as _, add_signature};
+use sanaga_proto::ids::KeyName;
+use sanaga_proto::trust::{KeyKind, MemorySigner, PublicKey, Signer as _, add_signature};
 
 use super::format;
+use super::hold::bad_name;
 use super::passphrase::PassphraseArgs;
 use super::session::{context_with, now_s, user_name};
 use super::ui::Ui;
 use crate::fleet::{Price, Store as _};
 use crate::home::Home;
-use crate::keys::KeyFile;
+use crate::keys::ceremony::Founders;
+use crate::keys::file::{KeyFolder, open};
 use crate::ops::{Actor, Draft, Founded, Founding, found};
 use crate::server_keys::ServerKeys;
 
@@ -30,7 +33,7 @@ pub struct InitArgs {
     people: u8,
     /// Their names, which name their key files [default: this user]
     #[arg(long = "person", value_name = "NAME")]
-    persons: Vec<String>,
+    persons: Vec<KeyName>,
     /// Make P-256 keys in the place of Ed25519
     #[arg(long)]
     p256: bool,
@@ -69,11 +72,16 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
         signers.push(person(ui, home, name, kind, &args.passphrase, names.len() > 1)?);
     }
     let keys = ServerKeys::create(&home.server(), &args.name)?;
+    let mut people: Vec<PublicKey> = signers.iter().map(|s| s.public().clone()).collect();
+    let founders = match people.as_slice() {
+        [_] => Founders::One(people.remove(0)),
+        _ => Founders::People { people, ci: None },
+    };
     let founding = Founding {
         name: args.name,
         url,
         price,
-        people: signers.iter().map(|signer| signer.public().clone()).collect(),
+        founders,
     };
     let now_s = i64::try_from(now_s()).unwrap_or(i64::MAX);
     let mut draft = Draft::of(&founding, &keys, now_s)?;
@@ -88,7 +96,7 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
     report(ui, home, &names, &founded)
 }
 
-fn report(ui: &Ui, home: &Home, names: &[String], founded: &Founded) -> Result<(), Failure> {
+fn report(ui: &Ui, home: &Home, names: &[KeyName], founded: &Founded) -> Result<(), Failure> {
     let answer = serde_json::json!({
         "home": home.path(),
         "repository": founded.repository,
@@ -99,7 +107,7 @@ fn report(ui: &Ui, home: &Home, names: &[String], founded: &Founded) -> Result<(
     let digest = format::digest_ends(&founded.repository);
     ui.data(&ui.say("init-created", &[("path", &path)]));
     for name in names {
-        ui.data(&ui.say("init-key", &[("name", name)]));
+        ui.data(&ui.say("init-key", &[("name", name.as_str())]));
     }
     let people = if names.len() > 1 { "many" } else { "one" };
     ui.data(&ui.say("init-environments", &[("people", people)]));
@@ -116,59 +124,42 @@ fn report(ui: &Ui, home: &Home, names: &[String], founded: &Founded) -> Result<(
 fn person(
     ui: &Ui,
     home: &Home,
-    name: &str,
+    name: &KeyName,
     kind: KeyKind,
     passphrase: &PassphraseArgs,
     several: bool,
 ) -> Result<MemorySigner, Failure> {
-    let existing = KeyFile::at(home.keys().join(format!("{name}.age")));
-    if existing.path().exists() {
-        let passphrase = passphrase.existing(ui, name)?;
-        return existing.open(&passphrase).map_err(Failure::of);
+    let folder = KeyFolder::new(&home.keys());
+    if let Ok(existing) = folder.find(name.as_str()) {
+        let passphrase = passphrase.existing(ui, name.as_str())?;
+        return open(&existing.path, &passphrase).map_err(Failure::of);
     }
     let prompt = if several {
-        ui.say("passphrase-new-named", &[("name", name)])
+        ui.say("passphrase-new-named", &[("name", name.as_str())])
     } else {
         ui.say("passphrase-new", &[])
     };
     let passphrase = passphrase.new_key(ui, &prompt)?;
-    KeyFile::create(&home.keys(), name, kind, &passphrase)
-        .map(|(_, signer)| signer)
-        .map_err(Failure::of)
+    let made = folder.create(name, kind, &passphrase).map_err(Failure::of)?;
+    open(&made.path, &passphrase).map_err(Failure::of)
 }
 
-fn names(args: &InitArgs) -> Result<Vec<String>, Failure> {
+fn names(args: &InitArgs) -> Result<Vec<KeyName>, Failure> {
     let count = usize::from(args.people).max(args.persons.len());
     let mut names = args.persons.clone();
     if names.is_empty() {
-        names.push(file_name(&user_name()));
+        names.push(file_name(&user_name()).parse().map_err(bad_name)?);
     }
     for number in names.len() + 1..=count {
-        names.push(format!("person-{number}"));
-    }
-    for name in &names {
-        check_key_name(name)?;
+        names.push(format!("person-{number}").parse().map_err(bad_name)?);
     }
     Ok(names)
 }
 
-/// A user's name as a file name.
+/// A user's name as the name of a key.
 fn file_name(user: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     user.to_lowercase().chars().map(plain).collect()
-}
-
-/// Names of keys are file names without surprises.
-pub fn check_key_name(name: &str) -> Result<(), Failure> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    let first = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if first && name.len() <= 63 && name.chars().all(good) {
-        return Ok(());
-    }
-    Err(Failure::new(code::BAD_NAME)
-        .arg("what", "key")
-        .arg("value", name)
-        .arg("rule", "must be a short file name in lower case"))
 }
 
 fn default_url() -> String {
@@ -233,11 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn key_names_are_file_names() {
+    fn a_users_name_becomes_a_key_name() {
         assert_eq!(file_name("Ada Ngo"), "ada-ngo");
-        for bad in ["", "../x", "a/b", ".hidden", "Ada"] {
-            assert!(check_key_name(bad).is_err(), "{bad}");
-        }
-        assert!(check_key_name("ada").is_ok());
+        assert!(file_name("Ada Ngo").parse::<KeyName>().is_ok());
     }
 }

@@ -11,6 +11,7 @@ mod init;
 mod key;
 mod node;
 mod passphrase;
+mod patches;
 mod progress;
 mod publish;
 mod release;

@@ -10,9 +10,8 @@ use sanaga_proto::failure::Failure;
 use zeroize::Zeroizing;
 
 use super::ui::Ui;
+use crate::keys::file::PASSPHRASE_CHARS_MIN;
 
-/// The shortest passphrase of a new key, characters.
-pub const LENGTH_MIN: usize = 12;
 /// The longest, bytes; more is a wrong file.
 const BYTES_MAX: u64 = 4_096;
 
@@ -75,8 +74,8 @@ impl PassphraseArgs {
 }
 
 fn check_length(passphrase: &str) -> Result<(), Failure> {
-    if passphrase.chars().count() < LENGTH_MIN {
-        return Err(Failure::new(code::PASSPHRASE_SHORT).arg("length_min", LENGTH_MIN));
+    if passphrase.chars().count() < PASSPHRASE_CHARS_MIN {
+        return Err(Failure::new(code::PASSPHRASE_SHORT).arg("length_min", PASSPHRASE_CHARS_MIN));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
 
 use super::socket::Socket;
-use crate::fleet::{Sqlite, StoreError, Store as _};
+use crate::fleet::{Sqlite, StoreError};
 use crate::home::{Home, HomeLock};
 use crate::ops::{Actor, Context, Operation, perform};
 use crate::repository::Repository;

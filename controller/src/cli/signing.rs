@@ -2,7 +2,7 @@
 //! never go to the server.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -12,7 +12,7 @@ use sanaga_proto::trust::{MemorySigner, Signer as _, add_signature};
 use super::passphrase::PassphraseArgs;
 use super::session::Session;
 use super::ui::Ui;
-use crate::keys::{KeyFile, PublicFile};
+use crate::keys::file::{KeyFolder, KeyInfo, open, read_public};
 use crate::ops::{PendingView, SignDone, SignRole};
 
 /// An open key and its name.
@@ -40,64 +40,59 @@ pub fn open_key(
             .arg("key", name)
             .arg("role", role)
     };
-    let file = match explicit {
+    let path = match explicit {
         Some(path) => named_key(session, path)?,
         None => own_keys(session)?
             .into_iter()
-            .find(|(_, public)| may_sign.contains(&public.key.id()))
-            .map(|(file, _)| file)
+            .find(|key| may_sign.contains(&key.public.id()))
+            .map(|key| key.path)
             .ok_or_else(|| not_in_role("–"))?,
     };
+    let name = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
     // The public half says early that a passphrase need not be typed in vain.
-    if file.public().is_ok_and(|public| !may_sign.contains(&public.key.id())) {
-        return Err(not_in_role(file.name()));
+    let public = read_public(&path.with_extension("pub"));
+    if public.is_ok_and(|key| !may_sign.contains(&key.public.id())) {
+        return Err(not_in_role(&name));
     }
-    let passphrase = passphrase.existing(ui, file.name())?;
-    let signer = file.open(&passphrase).map_err(Failure::of)?;
+    let passphrase = passphrase.existing(ui, &name)?;
+    let signer = open(&path, &passphrase).map_err(Failure::of)?;
     if !may_sign.contains(&signer.public().id()) {
-        return Err(not_in_role(file.name()));
+        return Err(not_in_role(&name));
     }
-    Ok(OpenKey {
-        name: file.name().to_owned(),
-        signer,
-    })
+    Ok(OpenKey { name, signer })
 }
 
 /// `--key` is a file, or the name of one of this machine's keys.
-fn named_key(session: &Session, path: &PathBuf) -> Result<KeyFile, Failure> {
+fn named_key(session: &Session, path: &Path) -> Result<PathBuf, Failure> {
     if path.exists() {
-        return Ok(KeyFile::at(path));
+        return Ok(path.to_owned());
     }
-    let inside = session.home.keys().join(path).with_extension("age");
-    if inside.exists() {
-        return Ok(KeyFile::at(inside));
-    }
-    let known = own_keys(session)?;
-    let names: Vec<&str> = known.iter().map(|(file, _)| file.name()).collect();
-    let wanted = path.display().to_string();
-    let near = sanaga_proto::failure::nearest(&wanted, names);
-    Err(Failure::new(code::NO_SUCH_KEY).arg("key", wanted).arg("near", near))
+    let name = path.display().to_string();
+    let folder = KeyFolder::new(&session.home.keys());
+    folder.find(&name).map(|key| key.path).map_err(Failure::of)
 }
 
-/// The private keys on this machine, with their public halves.
-pub fn own_keys(session: &Session) -> Result<Vec<(KeyFile, PublicFile)>, Failure> {
-    let folder = session.home.keys();
-    let mut out = Vec::new();
-    for public in PublicFile::list(&folder).map_err(Failure::of)? {
-        let path = folder.join(format!("{}.age", public.name));
-        if path.exists() {
-            out.push((KeyFile::at(path), public));
-        }
-    }
-    Ok(out)
+/// The private keys on this machine.
+pub fn own_keys(session: &Session) -> Result<Vec<KeyInfo>, Failure> {
+    let mut keys = known_keys(session)?;
+    keys.retain(|key| key.path.exists());
+    Ok(keys)
+}
+
+/// The public keys that this machine knows, those of other people too.
+pub fn known_keys(session: &Session) -> Result<Vec<KeyInfo>, Failure> {
+    KeyFolder::new(&session.home.keys()).list().map_err(Failure::of)
 }
 
 /// What people call a key, as far as this machine knows.
-pub fn key_name(known: &[PublicFile], id: &Digest) -> String {
-    known
-        .iter()
-        .find(|public| public.key.id() == *id)
-        .map_or_else(|| id.to_string().chars().take(8).collect(), |public| public.name.clone())
+pub fn key_name(known: &[KeyInfo], id: &Digest) -> String {
+    known.iter().find(|key| key.public.id() == *id).map_or_else(
+        || id.to_string().chars().take(8).collect(),
+        |key| key.name.to_string(),
+    )
 }
 
 /// Signs a pending version and hands the signature in.
@@ -126,7 +121,7 @@ pub fn say_signed(ui: &Ui, session: &Session, done: &SignDone) {
         ui.tell("role-current", &args);
     } else {
         ui.tell("role-waits", &args);
-        let known = PublicFile::list(&session.home.keys()).unwrap_or_default();
+        let known = known_keys(session).unwrap_or_default();
         let names: Vec<String> = done
             .signed
             .waiting_for

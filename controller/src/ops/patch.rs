@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
-use sanaga_proto::ids::{AppName, Digest, EnvironmentName, ReleaseName, TreeRoot, Version};
+use sanaga_proto::ids::{AppName, Digest, EnvironmentName, FrameRoot, ReleaseName, TreeRoot, Version};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -46,6 +46,10 @@ pub struct BaseView {
     pub nodes: u64,
     /// The patch that is offered already, bytes.
     pub offered_bytes: Option<u64>,
+    /// The full pack of the tree.
+    pub frame_root: FrameRoot,
+    /// That pack without its hashes, bytes.
+    pub pack_bytes: u64,
 }
 
 /// Makes one patch and offers it.
@@ -102,12 +106,18 @@ pub(super) async fn bases(
         let Some(version) = from_version(context, &runs, &request.app).await? else {
             continue;
         };
+        let full = context.store.offers_to(&root).await.map_err(Failure::of)?;
+        let Some(full) = full.iter().find(|offer| offer.base.is_none()) else {
+            continue;
+        };
         let offer = offers.iter().find(|offer| offer.base == Some(root));
         out.push(BaseView {
             version,
             root,
             nodes,
             offered_bytes: offer.map(|offer| offer.file_bytes),
+            frame_root: full.frame_root,
+            pack_bytes: full.pack_bytes,
         });
     }
     out.truncate(BASES_MAX);
