@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sanaga_proto::pack::frame::{FrameError, FrameVerifier, Hole};
@@ -35,6 +37,19 @@ pub struct PackFile {
     holes: Vec<Hole>,
     synced: Instant,
     cost: Cost,
+    progress: Arc<AtomicU64>,
+}
+
+/// Bytes of the served file that are here, seen from beside a running transfer.
+#[derive(Debug, Clone)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// The bytes.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Where the pack of an offer is kept.
@@ -76,7 +91,7 @@ impl PackFile {
             break (verifier, scan.holes);
         };
         let url_path = format!("/v1/pack/{}", offer.frame_root);
-        Ok(Self { path, file, url_path, verifier, holes, synced: Instant::now(), cost: Cost::default() })
+        Ok(Self { path, file, url_path, verifier, holes, synced: Instant::now(), cost: Cost::default(), progress: Arc::default() })
     }
 
     /// Whether all of it is here and verified.
@@ -103,6 +118,12 @@ impl PackFile {
         &self.path
     }
 
+    /// Where it stands, to be looked at while [`PackFile::fetch`] runs.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress(Arc::clone(&self.progress))
+    }
+
     /// Takes the cost since the last call, for the ledger.
     pub fn take_cost(&mut self) -> Cost {
         std::mem::take(&mut self.cost)
@@ -115,6 +136,22 @@ impl PackFile {
     pub fn put(&mut self, host: &str, bytes: &[u8]) -> Result<(), FetchError> {
         let start = usize::try_from(self.received()).unwrap_or(usize::MAX);
         self.take(host, bytes.get(start..).unwrap_or_default())?;
+        self.sync()
+    }
+
+    /// Adds the next bytes, which came from beside the network.
+    ///
+    /// # Errors
+    /// As [`PackFile::put`].
+    pub fn append(&mut self, host: &str, bytes: &[u8]) -> Result<(), FetchError> {
+        self.take(host, bytes)
+    }
+
+    /// Makes what was added last.
+    ///
+    /// # Errors
+    /// [`FetchError::Disk`].
+    pub fn finish(&mut self) -> Result<(), FetchError> {
         self.sync()
     }
 
@@ -179,7 +216,10 @@ impl PackFile {
         let fitting = bytes.get(..usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len())).unwrap_or_default();
         self.write_at(fitting, at)?;
         match self.verifier.push(bytes) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.progress.store(self.received(), Ordering::Relaxed);
+                Ok(())
+            }
             Err(FrameError::BadStep { offset, .. }) => {
                 self.cost.twice_bytes += (at + fitting.len() as u64).saturating_sub(offset);
                 self.file.set_len(offset).map_err(|source| self.disk(source))?;
