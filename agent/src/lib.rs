@@ -11,4 +11,6 @@ pub mod fetch;
 pub mod identity;
 pub mod slot;
 pub mod store;
+pub mod health;
+pub mod service;
 pub mod update;

@@ -1,0 +1,1 @@
+//! Services as they really run: processes of this machine, ended without warning.
