@@ -23,15 +23,19 @@ pub(super) async fn look(url: &str) -> Result<(), LookError> {
     let authority = uri.authority().ok_or_else(|| bad("names no host"))?;
     let host = authority.host().trim_matches(['[', ']']);
     let port = authority.port_u16().unwrap_or(80);
-    let stream = TcpStream::connect((host, port))
-        .await
-        .map_err(|error| LookError::NoConnection {
-            problem: error.to_string(),
-        })?;
+    let stream =
+        TcpStream::connect((host, port))
+            .await
+            .map_err(|error| LookError::NoConnection {
+                problem: error.to_string(),
+            })?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)
         .header(HOST, authority.as_str())
-        .header(USER_AGENT, concat!("sanaga-agent/", env!("CARGO_PKG_VERSION")))
+        .header(
+            USER_AGENT,
+            concat!("sanaga-agent/", env!("CARGO_PKG_VERSION")),
+        )
         .header(CONNECTION, "close")
         .body(String::new())
         .map_err(|_| bad("is not a URL"))?;

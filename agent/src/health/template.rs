@@ -56,7 +56,10 @@ mod tests {
     fn settings() -> BTreeMap<SettingName, SettingValue> {
         BTreeMap::from([
             ("port".parse().unwrap(), SettingValue::Integer(8080)),
-            ("title".parse().unwrap(), SettingValue::Text("{port}".into())),
+            (
+                "title".parse().unwrap(),
+                SettingValue::Text("{port}".into()),
+            ),
         ])
     }
 
@@ -65,7 +68,16 @@ mod tests {
         let of = |text: &str| fill(text, &settings()).unwrap();
         assert_eq!(of("http://[::1]:{port}/{port}?"), "http://[::1]:8080/8080?");
         assert_eq!(of("{title}"), "{port}", "a value is not filled again");
-        for same in ["", "{", "}", "{}", "{\"a\":{\"b\":1}}", "{Port}", "{a b}", "{{"] {
+        for same in [
+            "",
+            "{",
+            "}",
+            "{}",
+            "{\"a\":{\"b\":1}}",
+            "{Port}",
+            "{a b}",
+            "{{",
+        ] {
             assert_eq!(of(same), same);
         }
         assert_eq!(of("{{port}}"), "{8080}");

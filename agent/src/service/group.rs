@@ -72,9 +72,7 @@ pub(super) async fn ended(id: ProcessId) -> Ending {
     let Some(pid) = Pid::from_raw(id.pid) else {
         return Ending::Unseen;
     };
-    let descriptor = pidfd_open(pid, PidfdFlags::empty())
-        .ok()
-        .and_then(watched);
+    let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok().and_then(watched);
     // Looked at after the descriptor was opened, so that this is the process it stands for.
     if stat(id.pid).is_some_and(|found| found.id == id) {
         match descriptor {
