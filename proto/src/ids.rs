@@ -98,6 +98,8 @@ names! {
     SiteName, "site", 63, "._-", true;
     /// A node, unique in the repository.
     NodeName, "node", 63, "._-", true;
+    /// A person's or machine's signing key.
+    KeyName, "key", 63, "._-", true;
     /// A setting of an app.
     SettingName, "setting", 63, "_", true;
 }

@@ -240,3 +240,6 @@ fn alarm(what: &str, error: &TrustError) -> Alarm {
         problem: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

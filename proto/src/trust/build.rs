@@ -280,7 +280,8 @@ pub struct RoleSignature {
     pub bytes: Vec<u8>,
 }
 
-/// A metadata file: canonical JSON of the object and its signatures.
+/// A metadata file: the object and its signatures, in ordinary JSON without white space. (Canonical
+/// JSON is what signatures cover; with the line feeds of PEM in it, it is no JSON.)
 ///
 /// # Errors
 /// [`TrustError::BadMetadata`] if the object cannot be canonical.
@@ -289,10 +290,22 @@ pub fn envelope(signed: &Value, signatures: &[RoleSignature]) -> Result<Vec<u8>,
         .iter()
         .map(|signature| json!({"keyid": signature.key, "sig": to_hex(&signature.bytes)}))
         .collect();
-    to_canonical(&json!({"signatures": signatures, "signed": signed}))
+    to_canonical(signed)?;
+    Ok(json!({"signatures": signatures, "signed": signed})
+        .to_string()
+        .into_bytes())
 }
 
-/// The bytes that signatures of a metadata file cover.
+/// The `signed` object of a metadata file.
+///
+/// # Errors
+/// [`TrustError::BadMetadata`] if it is no metadata file.
+pub fn signed_object(file: &[u8]) -> Result<Value, TrustError> {
+    Ok(parts(file)?.0)
+}
+
+/// The bytes that signatures of a metadata file cover: canonical JSON, which not every JSON parser
+/// reads. To read the object, use [`signed_object`].
 ///
 /// # Errors
 /// [`TrustError::BadMetadata`] if it is no metadata file.

@@ -25,7 +25,8 @@ mod verify;
 
 pub use build::{
     Authority, Delegation, Expiries, MetaPin, RoleSignature, TargetEntry, add_signature, envelope,
-    environment, expires_after, root, signatures, signed_bytes, snapshot, targets, timestamp,
+    environment, expires_after, root, signatures, signed_bytes, signed_object, snapshot, targets,
+    timestamp,
 };
 pub use canonical::{from_rfc3339, to_canonical, to_rfc3339};
 pub use error::TrustError;

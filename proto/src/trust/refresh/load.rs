@@ -39,6 +39,7 @@ impl Refresh {
             floors,
             persisted,
             root_floor,
+            documents_checked: false,
             clock,
             policy,
             stage: Stage::New,
@@ -69,6 +70,7 @@ impl Refresh {
     /// was stored with it, that is older than its floor, or that is gone though its floor is there.
     /// Documents of replaced keys were deleted by the change that stored the root.
     pub(super) fn check_documents(&mut self) {
+        self.documents_checked = true;
         let floor = self.floors.online_under(&self.root);
         let checks = [
             (Role::Timestamp, floor.timestamp),

@@ -1,0 +1,10 @@
+//! Attacks on trust, one named bad input each, kept for ever. Every test first shows that the honest
+//! repository is accepted, so that a refusal is of the attack and not of everything.
+
+mod clocks;
+mod forged;
+mod online;
+mod power;
+mod repository;
+mod rotation;
+mod stored;
