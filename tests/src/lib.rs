@@ -1,6 +1,7 @@
 //! The harness: everything that demo, proofs and end-to-end tests share. Nothing here ships.
 //! It drives the real binaries from outside, over real sockets and real files.
 
+pub mod fault;
 pub mod http;
 pub mod link;
 pub mod needs;
