@@ -8,4 +8,5 @@ pub mod needs;
 pub mod notebook;
 pub mod proofs;
 pub mod seed;
+pub mod tap;
 pub mod world;

@@ -6,39 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::http::Head;
-
-/// How the end of a body is known (RFC 9112 §6.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
-    Empty,
-    Length(u64),
-    Chunked,
-    UntilClose,
-}
-
-impl Framing {
-    /// Of a request.
-    pub(super) fn of_request(head: &Head) -> Self {
-        if head.is_chunked() {
-            Self::Chunked
-        } else {
-            head.content_length().map_or(Self::Empty, Self::Length)
-        }
-    }
-
-    /// Of an answer to this method.
-    pub(super) fn of_response(head: &Head, method: &str) -> Self {
-        let status = head.word(1);
-        if method == "HEAD" || status.starts_with('1') || status == "204" || status == "304" {
-            Self::Empty
-        } else if head.is_chunked() {
-            Self::Chunked
-        } else {
-            head.content_length().map_or(Self::UntilClose, Self::Length)
-        }
-    }
-}
+use crate::http::Framing;
 
 /// What happens on the way. Offsets count the data of this body, not its framing.
 #[derive(Debug, Clone, Copy, Default)]

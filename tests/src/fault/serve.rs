@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::net::sockopt::set_socket_linger;
 
-use super::body::{Copier, Damage, Framing};
+use super::body::{Copier, Damage};
 use super::{Entry, Fault, Shared};
-use crate::http::{HEAD_MAX, Head};
+use crate::http::{Framing, HEAD_MAX, Head};
 
 const PORTAL: &str = "<!doctype html><html><head><title>Bienvenue</title></head>\
 <body><h1>Connectez-vous pour continuer</h1><form action=\"/login\"><input name=\"code\"></form></body></html>\n";
