@@ -2,3 +2,6 @@
 
 pub mod fleet;
 pub mod repository;
+//! The controller: what publishes, signs, assigns and serves.
+
+pub mod publish;
