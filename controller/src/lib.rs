@@ -1,7 +1,9 @@
-//! The controller: what operators publish with and what nodes poll.
+//! The controller: everything that the `sanaga` program does, as a library. What operators publish
+//! with and what nodes poll.
 
 pub mod fleet;
-pub mod repository;
-//! The controller: what publishes, signs, assigns and serves.
-
+pub mod home;
+pub mod ops;
 pub mod publish;
+pub mod repository;
+pub mod server_keys;

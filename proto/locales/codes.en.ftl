@@ -8,7 +8,10 @@ config-unreadable = { $path } cannot be read: { $problem }
     .hint = check the path and its permissions
 config-syntax = { $path } line { $line }: { $problem }
     .hint = correct that line; nothing was changed
-unknown-key = { $path } line { $line }: unknown key `{ $key }` in [{ $section }]
+unknown-key = { $path } line { $line }: unknown key `{ $key }`{ $section ->
+        [none] {""}
+       *[other] {" "}in [{ $section }]
+    }
     .hint =
         { $near ->
             [none] remove it; the known keys are in the documentation

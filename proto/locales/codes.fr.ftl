@@ -8,7 +8,10 @@ config-unreadable = { $path } est illisible : { $problem }
     .hint = vérifiez le chemin et les droits
 config-syntax = { $path } ligne { $line } : { $problem }
     .hint = corrigez cette ligne ; rien n'a été modifié
-unknown-key = { $path } ligne { $line } : clé inconnue « { $key } » dans [{ $section }]
+unknown-key = { $path } ligne { $line } : clé inconnue « { $key } »{ $section ->
+        [none] {""}
+       *[other] {" "}dans [{ $section }]
+    }
     .hint =
         { $near ->
             [none] retirez-la ; les clés connues sont dans la documentation

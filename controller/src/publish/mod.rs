@@ -6,6 +6,7 @@ pub mod diff;
 mod error;
 pub mod pack;
 pub mod pair;
+pub mod project;
 pub mod scan;
 pub mod unpack;
 

@@ -1,0 +1,3 @@
+//! The `sanaga` program.
+
+fn main() {}

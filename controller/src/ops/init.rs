@@ -1,0 +1,170 @@
+//! Founding a repository: online keys, the first version of every role, and the database. The
+//! people's signatures are made by the caller, who alone has their keys.
+
+use std::collections::BTreeMap;
+
+use sanaga_proto::code;
+use sanaga_proto::failure::Failure;
+use sanaga_proto::ids::{Digest, EnvironmentName};
+use sanaga_proto::trust::{
+    Authority, Delegation, PublicKey, envelope, expires_after, root, targets,
+};
+
+use super::context::{Actor, Context};
+use super::online::RoleSet;
+use super::role_file::build_environment;
+use crate::fleet::{Change, Controller, Environment, Note, Price, RoleFile, StoreError};
+use crate::server_keys::ServerKeys;
+
+/// The environments of every repository, in the order in which releases move.
+pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "production"];
+/// Nodes in dev are watched by somebody who waits.
+const DEV_POLL_INTERVAL_S: u64 = 60;
+/// The others ask a few times an hour at most, because every question costs.
+const POLL_INTERVAL_S: u64 = 900;
+
+/// What the founder decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Founding {
+    /// What people call it.
+    pub name: String,
+    /// Where nodes reach it, without a path.
+    pub url: String,
+    /// What data costs.
+    pub price: Price,
+    /// The people's keys. One signs everything alone; of three, two sign what matters.
+    pub people: Vec<PublicKey>,
+}
+
+/// The first version of every offline role, without signatures.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Role and unsigned file, parents first.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// What was founded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Founded {
+    /// The SHA-256 of 1.root.json.
+    pub repository: Digest,
+}
+
+/// How many of `people` sign for an offline role: the table of docs/trust for three, one for one.
+#[must_use]
+pub fn threshold(role: &str, people: usize) -> u64 {
+    match (role, people) {
+        ("root" | "targets" | "production", 2..) => 2,
+        _ => 1,
+    }
+}
+
+impl Draft {
+    /// Builds the first version of root, targets and the environments.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the metadata cannot be written, which no input causes.
+    pub fn of(founding: &Founding, keys: &ServerKeys, now_s: i64) -> Result<Self, Failure> {
+        let people = |role: &str| Authority {
+            keys: founding.people.clone(),
+            threshold: threshold(role, founding.people.len()),
+        };
+        let online = |role: &str| Authority {
+            keys: keys.public(role).into_iter().collect(),
+            threshold: 1,
+        };
+        let roles = BTreeMap::from([
+            ("root", people("root")),
+            ("targets", people("targets")),
+            ("snapshot", online("snapshot")),
+            ("timestamp", online("timestamp")),
+        ]);
+        let root = root(1, expires_after("root", now_s), now_s, &roles);
+        let mut delegations = Vec::new();
+        for name in ENVIRONMENTS {
+            let environment: EnvironmentName = name.parse().map_err(internal)?;
+            delegations.push(Delegation::environment(&environment, people(name)));
+        }
+        delegations.push(Delegation::director(online("director")));
+        let ca = [keys.tls_ca.certificate_pem.clone()];
+        let targets = targets(1, expires_after("targets", now_s), now_s, &delegations, &ca);
+        let mut bodies = vec![("root".to_owned(), root), ("targets".to_owned(), targets)];
+        for name in ENVIRONMENTS {
+            let body = build_environment(name, 1, now_s, &BTreeMap::new());
+            bodies.push((name.to_owned(), body));
+        }
+        let mut files = Vec::new();
+        for (role, body) in bodies {
+            files.push((role, envelope(&body, &[]).map_err(Failure::of)?));
+        }
+        Ok(Self { files })
+    }
+}
+
+/// Keeps the signed first version of every role and signs what is online: from here on there is a
+/// repository. Nothing is committed when a signature is missing.
+///
+/// # Errors
+/// `ALREADY_INITIALISED`, `BAD_SIGNATURE`, or what the store says.
+pub async fn found(
+    context: &Context,
+    actor: &Actor,
+    founding: &Founding,
+    draft: Draft,
+) -> Result<Founded, Failure> {
+    match context.store.controller().await {
+        Err(StoreError::Empty { .. }) => {}
+        Ok(_) => {
+            let path = context.home.path().display();
+            return Err(Failure::new(code::ALREADY_INITIALISED).arg("path", path));
+        }
+        Err(error) => return Err(Failure::of(error)),
+    }
+    let mut set = RoleSet::default();
+    let mut repository = None;
+    for (role, bytes) in draft.files {
+        if role == "root" {
+            repository = Some(Digest::of(&bytes));
+        }
+        set.put(RoleFile {
+            role,
+            version: 1,
+            bytes,
+            at_s: context.now_s(),
+        });
+    }
+    let repository = repository.ok_or_else(|| internal("no root"))?;
+    set.renew(context, true)?;
+    set.verify()?;
+    for name in ENVIRONMENTS {
+        set.verify_environment(name)?;
+    }
+    let note = Note::new("init", &founding.name).after(repository.to_string());
+    let mut batch = context.batch(actor, note);
+    batch.changes.push(Change::SetController(Controller {
+        name: founding.name.clone(),
+        url: founding.url.clone(),
+        repository,
+        price: founding.price.clone(),
+        content_urls: Vec::new(),
+        created_at_s: context.now_s(),
+    }));
+    for name in ENVIRONMENTS {
+        batch.changes.push(Change::SetEnvironment(Environment {
+            name: name.parse().map_err(internal)?,
+            poll_interval_s: if name == "dev" {
+                DEV_POLL_INTERVAL_S
+            } else {
+                POLL_INTERVAL_S
+            },
+            download_bytes_max: None,
+        }));
+    }
+    batch.changes.extend(set.changes_from(&RoleSet::default()));
+    context.commit(batch).await?;
+    Ok(Founded { repository })
+}
+
+fn internal(problem: impl std::fmt::Display) -> Failure {
+    Failure::new(code::INTERNAL).arg("problem", problem)
+}
