@@ -27,8 +27,10 @@ fn identity(folder: &Path) -> Result<Option<Joined>, Failure> {
 
 /// Joins a controller.
 fn enrol(config: &Config, paths: &Paths, token: &str) -> Result<Joined, Failure> {
-    let patience =
-        Patience { connect_s: config.fetch.connect.as_secs(), stall_s: config.fetch.stall.as_secs() };
+    let patience = Patience {
+        connect_s: config.fetch.connect.as_secs(),
+        stall_s: config.fetch.stall.as_secs(),
+    };
     let folder = paths.pinned_root.parent().unwrap_or(&paths.state);
     sanaga_durable::make_dir(folder).map_err(|error| disk::durable_failure(folder, error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -54,7 +54,10 @@ async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
         *app.failure.borrow_mut() = Some(failure);
         fault
     });
-    *app.last.borrow_mut() = Some(Outcome { effect: kind, result });
+    *app.last.borrow_mut() = Some(Outcome {
+        effect: kind,
+        result,
+    });
     Ok(())
 }
 
@@ -65,8 +68,15 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
         return Ok(());
     }
     let now = node.clock.read();
-    let received = app.pack.borrow().as_ref().and_then(|pack| node.received_for(&pack.offer));
-    if let Some(number) = node.helper.record(&decision.journal, &decision.events, received, now)? {
+    let received = app
+        .pack
+        .borrow()
+        .as_ref()
+        .and_then(|pack| node.received_for(&pack.offer));
+    if let Some(number) = node
+        .helper
+        .record(&decision.journal, &decision.events, received, now)?
+    {
         app.last_receipt.set(Some(number));
     }
     let moved = app.phase() != decision.journal.phase;
@@ -75,7 +85,9 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
         app.phase_since_s.set(now.uptime_s);
         tracing::info!(app = %app.name, phase = %decision.journal.phase, "phase");
         if decision.journal.phase.is_at_rest() && decision.journal.blocked.is_none() {
-            app.failure.borrow_mut().take_if(|failure| failure.code().exit != sanaga_proto::code::Exit::RolledBack);
+            app.failure
+                .borrow_mut()
+                .take_if(|failure| failure.code().exit != sanaga_proto::code::Exit::RolledBack);
         }
     }
     for event in &decision.events {
@@ -85,7 +97,9 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
                 node.helper.raise_counter(&app.name, release)?;
                 node.poll_now.notify_one();
             }
-            (EventKind::RolledBack | EventKind::Refused | EventKind::NeedsHands, _) => node.poll_now.notify_one(),
+            (EventKind::RolledBack | EventKind::Refused | EventKind::NeedsHands, _) => {
+                node.poll_now.notify_one()
+            }
             (
                 EventKind::Booted
                 | EventKind::Enrolled

@@ -66,7 +66,11 @@ impl Node {
         let had = |offer: &Offer| {
             std::fs::metadata(resume::path(&self.paths.packs, offer)).map_or(0, |file| file.len())
         };
-        let bytes_max = app.wanted.borrow().as_ref().and_then(|wanted| wanted.download_bytes_max);
+        let bytes_max = app
+            .wanted
+            .borrow()
+            .as_ref()
+            .and_then(|wanted| wanted.download_bytes_max);
         match choose(&offers, &target.release.root, &here, had, bytes_max) {
             Plan::Pack(offer) => Ok(offer),
             Plan::NoWay | Plan::TooExpensive { .. } => {
@@ -79,12 +83,24 @@ impl Node {
     }
 
     /// One pass over the content hosts; after it, a pause if none of them moved.
-    async fn try_hosts(&self, app: &App, offer: &Offer, pack: &mut PackFile) -> Result<(), Failure> {
+    async fn try_hosts(
+        &self,
+        app: &App,
+        offer: &Offer,
+        pack: &mut PackFile,
+    ) -> Result<(), Failure> {
         let urls = self.content_urls();
         let may_skip = urls.len() == 1;
         for url in &urls {
             let now_s = self.clock.read().uptime_s;
-            if !self.breakers.borrow().get(url).copied().unwrap_or_default().allows(now_s) {
+            if !self
+                .breakers
+                .borrow()
+                .get(url)
+                .copied()
+                .unwrap_or_default()
+                .allows(now_s)
+            {
                 continue;
             }
             let before = pack.received();
@@ -113,8 +129,15 @@ impl Node {
         }
         let now_s = self.clock.read().uptime_s;
         let breakers = self.breakers.borrow().clone();
-        let until = urls.iter().filter_map(|url| breakers.get(url)).map(|breaker| breaker.until_uptime_s).min();
-        sleep(Duration::from_secs(until.unwrap_or(now_s).saturating_sub(now_s).max(1))).await;
+        let until = urls
+            .iter()
+            .filter_map(|url| breakers.get(url))
+            .map(|breaker| breaker.until_uptime_s)
+            .min();
+        sleep(Duration::from_secs(
+            until.unwrap_or(now_s).saturating_sub(now_s).max(1),
+        ))
+        .await;
         Ok(())
     }
 
@@ -170,13 +193,22 @@ impl Node {
     /// Body bytes read for an offer's pack so far.
     #[must_use]
     pub fn received_for(&self, offer: &Offer) -> Option<u64> {
-        let ledger = self.helper.store().read(|db| state::transfer(db, &offer.frame_root)).ok()?;
+        let ledger = self
+            .helper
+            .store()
+            .read(|db| state::transfer(db, &offer.frame_root))
+            .ok()?;
         Some(ledger.0)
     }
 
     /// The hosts that packs come from, in order.
     pub fn content_urls(&self) -> Vec<String> {
-        let assigned = self.helper.assignment().ok().flatten().map(|assignment| assignment.content_urls);
+        let assigned = self
+            .helper
+            .assignment()
+            .ok()
+            .flatten()
+            .map(|assignment| assignment.content_urls);
         assigned
             .filter(|urls| !urls.is_empty())
             .unwrap_or_else(|| vec![self.helper.identity().url.clone()])
@@ -188,10 +220,15 @@ impl Node {
     /// [`FetchError::Tls`] when a certificate or key does not load.
     pub fn host(&self, url: &str) -> Result<Host, FetchError> {
         let fetch = &self.config.fetch;
-        let patience = Patience { connect_s: fetch.connect.as_secs(), stall_s: fetch.stall.as_secs() };
+        let patience = Patience {
+            connect_s: fetch.connect.as_secs(),
+            stall_s: fetch.stall.as_secs(),
+        };
         let config = if url.starts_with("https://") {
-            let files = IdentityFiles::new(self.paths.pinned_root.parent().unwrap_or(&self.paths.state));
-            let credentials = Credentials::load(&files).map_err(|failure| FetchError::Tls(failure.to_string()))?;
+            let files =
+                IdentityFiles::new(self.paths.pinned_root.parent().unwrap_or(&self.paths.state));
+            let credentials = Credentials::load(&files)
+                .map_err(|failure| FetchError::Tls(failure.to_string()))?;
             Some(tls::pinned(&credentials, self.known_s())?)
         } else {
             None
@@ -200,14 +237,21 @@ impl Node {
     }
 
     fn moved(&self, url: &str) {
-        self.breakers.borrow_mut().entry(url.to_owned()).or_default().moved();
+        self.breakers
+            .borrow_mut()
+            .entry(url.to_owned())
+            .or_default()
+            .moved();
         self.keep_breaker(url, 0, 0);
     }
 
     /// Counts a failure of a host, in memory and for the next life.
     pub fn failed(&self, url: &str, error: &FetchError) -> Duration {
         let fetch = &self.config.fetch;
-        let policy = RetryPolicy { min_s: fetch.retry_min.as_secs(), max_s: fetch.retry_max.as_secs() };
+        let policy = RetryPolicy {
+            min_s: fetch.retry_min.as_secs(),
+            max_s: fetch.retry_max.as_secs(),
+        };
         let mut breakers = self.breakers.borrow_mut();
         let breaker = breakers.entry(url.to_owned()).or_default();
         let failures = breaker.failures.saturating_add(1);
@@ -220,7 +264,11 @@ impl Node {
     }
 
     fn keep_breaker(&self, url: &str, failures: u32, pause_s: u64) {
-        if let Err(failure) = self.helper.store().write(|db| state::set_host(db, url, failures, pause_s)) {
+        if let Err(failure) = self
+            .helper
+            .store()
+            .write(|db| state::set_host(db, url, failures, pause_s))
+        {
             tracing::warn!(%failure, "how a host behaved is not remembered");
         }
     }
@@ -230,9 +278,16 @@ impl Node {
         let mut wanted = vec![resume::path(&self.paths.packs, keep)];
         for app in self.apps.borrow().values() {
             let pack = app.pack.borrow();
-            wanted.extend(pack.as_ref().map(|pack| resume::path(&self.paths.packs, &pack.offer)));
+            wanted.extend(
+                pack.as_ref()
+                    .map(|pack| resume::path(&self.paths.packs, &pack.offer)),
+            );
         }
-        for entry in std::fs::read_dir(&self.paths.packs).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&self.paths.packs)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             if !wanted.contains(&entry.path()) {
                 let _ = sanaga_durable::remove_file(&entry.path());
             }

@@ -11,7 +11,9 @@ use crate::health;
 use crate::helper::Settings;
 use crate::service::{Ending, ServiceStatus};
 use crate::slot::{self, Observed};
-use crate::update::{BootId, DataSnapshot, Facts, Pack, Phase, Policy, Service, SlotNumber, Verdict};
+use crate::update::{
+    BootId, DataSnapshot, Facts, Pack, Phase, Policy, Service, SlotNumber, Verdict,
+};
 
 /// Environments other than this one soak longer.
 const QUICK_ENVIRONMENT: &str = "dev";
@@ -28,9 +30,18 @@ impl Node {
         let service = self.service_of(app, &observed).await;
         let free_bytes = sanaga_durable::free_bytes(&self.paths.state).unwrap_or_default();
         Ok(Facts {
-            boot: BootId::new(now.boot.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            boot: BootId::new(
+                now.boot
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect::<String>(),
+            ),
             uptime_s: now.uptime_s,
-            wanted: app.wanted.borrow().as_ref().map(|wanted| wanted.release.clone()),
+            wanted: app
+                .wanted
+                .borrow()
+                .as_ref()
+                .map(|wanted| wanted.release.clone()),
             hold: self.helper.is_held()?,
             window_open: true,
             order: app.order.borrow().as_ref().map(|(order, _)| *order),
@@ -51,9 +62,22 @@ impl Node {
     #[must_use]
     pub fn policy(&self, app: &App) -> Policy {
         let is_quick = self.helper.identity().environment.as_str() == QUICK_ENVIRONMENT;
-        let base = if is_quick { Policy::dev() } else { Policy::production() };
-        let asked = app.wanted.borrow().as_ref().and_then(|wanted| wanted.manifest.soak_s);
-        let soak_s = self.config.probation.soak_s.or(asked).unwrap_or(base.soak_s);
+        let base = if is_quick {
+            Policy::dev()
+        } else {
+            Policy::production()
+        };
+        let asked = app
+            .wanted
+            .borrow()
+            .as_ref()
+            .and_then(|wanted| wanted.manifest.soak_s);
+        let soak_s = self
+            .config
+            .probation
+            .soak_s
+            .or(asked)
+            .unwrap_or(base.soak_s);
         Policy {
             soak_s,
             probe_interval_s: base.probe_interval_s.min(soak_s.max(1)),
@@ -69,14 +93,21 @@ impl Node {
     /// # Errors
     /// A fault of the disk. Settings that do not fit are kept as the app's failure.
     pub fn follow_assignment(&self, apps: &[Rc<App>]) -> Result<(), Failure> {
-        let Some(assignment) = self.helper.assignment()? else { return Ok(()) };
+        let Some(assignment) = self.helper.assignment()? else {
+            return Ok(());
+        };
         for assigned in &assignment.apps {
-            let Some(app) = apps.iter().find(|app| app.name == assigned.app) else { continue };
-            let Some(manifest) = self.helper.manifest(&assigned.manifest)? else { continue };
+            let Some(app) = apps.iter().find(|app| app.name == assigned.app) else {
+                continue;
+            };
+            let Some(manifest) = self.helper.manifest(&assigned.manifest)? else {
+                continue;
+            };
             let local = self.config.settings.get(&assigned.app);
-            let settings = match self.permitted(&manifest).and_then(|()| {
-                Settings::join(&manifest, &assigned.settings, local)
-            }) {
+            let settings = match self
+                .permitted(&manifest)
+                .and_then(|()| Settings::join(&manifest, &assigned.settings, local))
+            {
                 Ok(settings) => settings,
                 Err(failure) => {
                     tracing::warn!(app = %app.name, %failure, "not followed");
@@ -93,7 +124,12 @@ impl Node {
                 settings: settings.digest(),
             };
             let download_bytes_max = assigned.download_bytes_max;
-            *app.wanted.borrow_mut() = Some(Rc::new(Wanted { release, manifest, settings, download_bytes_max }));
+            *app.wanted.borrow_mut() = Some(Rc::new(Wanted {
+                release,
+                manifest,
+                settings,
+                download_bytes_max,
+            }));
             app.wake.notify_one();
         }
         Ok(())
@@ -102,11 +138,16 @@ impl Node {
     /// The manifest may ask only for what this node allows.
     fn permitted(&self, manifest: &sanaga_proto::manifest::Manifest) -> Result<(), Failure> {
         let refuse = |problem: String| {
-            Failure::new(sanaga_proto::code::NOT_ALLOWED).arg("app", &manifest.app).arg("problem", problem)
+            Failure::new(sanaga_proto::code::NOT_ALLOWED)
+                .arg("app", &manifest.app)
+                .arg("problem", problem)
         };
         let limits = &self.config.limits;
         if !limits.allow_kinds.contains(&manifest.service.kind) {
-            return Err(refuse(format!("services of kind {}", manifest.service.kind)));
+            return Err(refuse(format!(
+                "services of kind {}",
+                manifest.service.kind
+            )));
         }
         match &manifest.service.user {
             Some(user) if !limits.allow_users.contains(user) => Err(refuse(format!("user {user}"))),
@@ -118,7 +159,7 @@ impl Node {
         let launched = app.service.wanted();
         let settings = launched
             .as_ref()
-            .and_then(|launch| launch.settings_digest.parse().ok())
+            .map(|launch| launch.settings_digest)
             .unwrap_or_else(|| Settings::default().digest());
         match app.service.status().await {
             ServiceStatus::Absent if self.has_no_service(app, observed) => Service::NotDeclared,
@@ -142,7 +183,12 @@ impl Node {
 
     /// Whether what is to run declares no service.
     fn has_no_service(&self, app: &App, observed: &Observed) -> bool {
-        let running = app.journal.borrow().running().map(|installed| installed.slot).or(observed.current);
+        let running = app
+            .journal
+            .borrow()
+            .running()
+            .map(|installed| installed.slot)
+            .or(observed.current);
         let Some(slot) = running else { return false };
         match self.helper.installed_manifest(&app.folder, slot) {
             Ok((_, manifest)) => manifest.service.kind == ServiceKind::None,
@@ -157,15 +203,18 @@ impl Node {
             Service::Absent | Service::Starting { .. } | Service::Exited { .. } => None,
         };
         let watched = app.monitor.borrow();
-        let Some(watched) = watched.as_ref().filter(|w| Some((w.slot, w.settings)) == running) else {
+        let Some(watched) = watched
+            .as_ref()
+            .filter(|w| Some((w.slot, w.settings)) == running)
+        else {
             return Verdict::Pending;
         };
         match watched.monitor.together() {
             (_, health::Verdict::Pending) => Verdict::Pending,
             (_, health::Verdict::Passing) => Verdict::Passing,
-            (name, health::Verdict::Failing { problem, .. }) => {
-                Verdict::Failing { probe: format!("{}: {problem}", name.unwrap_or_default()) }
-            }
+            (name, health::Verdict::Failing { problem, .. }) => Verdict::Failing {
+                probe: format!("{}: {problem}", name.unwrap_or_default()),
+            },
         }
     }
 }
@@ -177,7 +226,9 @@ pub(super) fn number_of(slot: &Path) -> Option<SlotNumber> {
 
 fn pack_of(app: &App, observed: &Observed) -> Pack {
     let journal = app.journal.borrow();
-    let Some(target) = &journal.target else { return Pack::Absent };
+    let Some(target) = &journal.target else {
+        return Pack::Absent;
+    };
     // Another whole slot of the same tree is all that staging needs.
     let has_copy = observed.slots.iter().any(|(number, seal)| {
         *number != target.slot
@@ -186,19 +237,32 @@ fn pack_of(app: &App, observed: &Observed) -> Pack {
     if has_copy {
         return Pack::Complete;
     }
-    match app.pack.borrow().as_ref().filter(|pack| pack.offer.root == target.release.root) {
+    match app
+        .pack
+        .borrow()
+        .as_ref()
+        .filter(|pack| pack.offer.root == target.release.root)
+    {
         Some(pack) if pack.complete => Pack::Complete,
-        Some(pack) => Pack::Partial { bytes: pack.received },
+        Some(pack) => Pack::Partial {
+            bytes: pack.received,
+        },
         None => Pack::Absent,
     }
 }
 
 fn needed_bytes(app: &App) -> u64 {
     let wanted = app.wanted.borrow();
-    let Some(wanted) = wanted.as_ref() else { return 0 };
+    let Some(wanted) = wanted.as_ref() else {
+        return 0;
+    };
     match app.phase() {
         Phase::Fetching => {
-            let left = app.pack.borrow().as_ref().map_or(0, |pack| pack.total.saturating_sub(pack.received));
+            let left = app
+                .pack
+                .borrow()
+                .as_ref()
+                .map_or(0, |pack| pack.total.saturating_sub(pack.received));
             wanted.manifest.unpacked_bytes + 4_096 * wanted.manifest.entries + left
         }
         Phase::Idle

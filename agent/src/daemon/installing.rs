@@ -6,7 +6,7 @@ use std::io::{BufReader, Read as _};
 use std::path::Path;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
 use sanaga_proto::trust::Allowance;
 use sanaga_proto::wire::bundle::{self, Index};
@@ -53,9 +53,15 @@ impl Node {
         }
         // The bundle carries the whole chain: it has no root after its last.
         incoming.absent.extend(after_the_last_root(&incoming));
-        let allowance = if accept_expired { Allowance::confirmed() } else { Allowance::default() };
-        let adopted = self.adopt(&incoming, allowance).map_err(|failure| explain(failure, accept_expired))?;
-        if let Some((_, failure)) = adopted.refused.into_iter().find(|(document, _)| document == name::ASSIGNMENT) {
+        let allowance = Allowance::Bundle {
+            confirmed: accept_expired,
+        };
+        let adopted = self.adopt(&incoming, allowance)?;
+        if let Some((_, failure)) = adopted
+            .refused
+            .into_iter()
+            .find(|(document, _)| document == name::ASSIGNMENT)
+        {
             return Err(failure);
         }
         for (root, at, length) in packs {
@@ -63,8 +69,13 @@ impl Node {
                 self.take_pack(&mut reader, root, at, length)?;
             }
         }
-        let detail = if accept_expired { "bundle, expired roles accepted" } else { "bundle" };
-        self.helper.note_event(EventKind::OperatorAction, None, detail, self.clock.read())?;
+        let detail = if accept_expired {
+            "bundle, expired roles accepted"
+        } else {
+            "bundle"
+        };
+        self.helper
+            .note_event(EventKind::OperatorAction, None, detail, self.clock.read())?;
         for app in self.apps.borrow().values() {
             app.wake.notify_one();
         }
@@ -85,16 +96,29 @@ impl Node {
         incoming.documents.insert(name, bytes);
     }
 
-    fn take_pack(&self, reader: &mut Reader, root: Digest, at: u64, length: u64) -> Result<(), Failure> {
+    fn take_pack(
+        &self,
+        reader: &mut Reader,
+        root: Digest,
+        at: u64,
+        length: u64,
+    ) -> Result<(), Failure> {
         let wanted: Vec<Offer> = self
             .apps
             .borrow()
             .values()
-            .filter_map(|app| app.wanted.borrow().as_ref().map(|wanted| wanted.release.root))
+            .filter_map(|app| {
+                app.wanted
+                    .borrow()
+                    .as_ref()
+                    .map(|wanted| wanted.release.root)
+            })
             .flat_map(|tree| self.helper.offers(&tree).unwrap_or_default())
             .filter(|offer| offer.frame_root == root)
             .collect();
-        let Some(offer) = wanted.first() else { return Ok(()) };
+        let Some(offer) = wanted.first() else {
+            return Ok(());
+        };
         sanaga_durable::make_dir(&self.paths.packs)
             .map_err(|error| disk::durable_failure(&self.paths.packs, error))?;
         let mut pack = PackFile::open(&self.paths.packs, offer).map_err(Failure::of)?;
@@ -104,11 +128,15 @@ impl Node {
         let mut left = length - already;
         let mut buffer = vec![0; 64 << 10];
         while left > 0 && !pack.is_complete() {
-            let room = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let room = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
             let piece = buffer.get_mut(..room).unwrap_or_default();
             reader.fill(piece)?;
             pack.append("bundle", piece).map_err(|error| match error {
-                FetchError::FrameMismatch { .. } | FetchError::BadAnswer { .. } => reader.truncated(),
+                FetchError::FrameMismatch { .. } | FetchError::BadAnswer { .. } => {
+                    reader.truncated()
+                }
                 other => Failure::of(other),
             })?;
             left -= room as u64;
@@ -119,19 +147,11 @@ impl Node {
 
 /// The names of the roots after the newest one that came: none of them is here.
 fn after_the_last_root(incoming: &Incoming) -> Option<String> {
-    let versions = incoming.documents.keys().filter_map(|name| name.strip_prefix("root/")?.parse::<u64>().ok());
+    let versions = incoming
+        .documents
+        .keys()
+        .filter_map(|name| name.strip_prefix("root/")?.parse::<u64>().ok());
     versions.max().map(|last| name::root(last + 1))
-}
-
-/// Expired online roles may be accepted by a person; other faults may not.
-fn explain(failure: Failure, accepted: bool) -> Failure {
-    if failure.code() != code::EXPIRED {
-        return failure;
-    }
-    let args = failure.args();
-    let word = |name: &str| args.get(name).cloned().unwrap_or_default();
-    let kind = if accepted { code::BUNDLE_TOO_OLD } else { code::BUNDLE_NEEDS_CONFIRMATION };
-    Failure::new(kind).arg("role", word("role")).arg("expired", word("expired")).because(failure)
 }
 
 /// A bundle file while it is read.
@@ -145,8 +165,16 @@ struct Reader {
 impl Reader {
     fn open(path: &Path) -> Result<Self, Failure> {
         let file = File::open(path).map_err(|error| disk::failure(path, error))?;
-        let empty = Index { repository: Digest([0; 32]), files: vec![] };
-        let mut reader = Self { file: BufReader::new(file), path: path.to_owned(), index: empty, at: 0 };
+        let empty = Index {
+            repository: Digest([0; 32]),
+            files: vec![],
+        };
+        let mut reader = Self {
+            file: BufReader::new(file),
+            path: path.to_owned(),
+            index: empty,
+            at: 0,
+        };
         let mut start = [0; 12];
         reader.fill(&mut start)?;
         let length = bundle::index_bytes(&start).map_err(Failure::of)?;
@@ -157,7 +185,9 @@ impl Reader {
 
     fn take(&mut self, name: &str, length: u64) -> Result<Vec<u8>, Failure> {
         if length > DOCUMENT_BYTES_MAX {
-            return Err(Failure::new(code::TOO_BIG).arg("what", name).arg("limit", DOCUMENT_BYTES_MAX));
+            return Err(Failure::new(code::TOO_BIG)
+                .arg("what", name)
+                .arg("limit", DOCUMENT_BYTES_MAX));
         }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         self.fill(&mut bytes)?;
@@ -165,10 +195,12 @@ impl Reader {
     }
 
     fn fill(&mut self, into: &mut [u8]) -> Result<(), Failure> {
-        self.file.read_exact(into).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => self.truncated(),
-            _ => disk::failure(&self.path, error),
-        })?;
+        self.file
+            .read_exact(into)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => self.truncated(),
+                _ => disk::failure(&self.path, error),
+            })?;
         self.at += into.len() as u64;
         Ok(())
     }
@@ -179,11 +211,18 @@ impl Reader {
 
     fn seek(&mut self, at: u64) -> Result<(), Failure> {
         use std::io::Seek as _;
-        let end = self.file.get_ref().metadata().map_err(|error| disk::failure(&self.path, error))?.len();
+        let end = self
+            .file
+            .get_ref()
+            .metadata()
+            .map_err(|error| disk::failure(&self.path, error))?
+            .len();
         if at > end {
             return Err(self.truncated());
         }
-        self.file.seek(std::io::SeekFrom::Start(at)).map_err(|error| disk::failure(&self.path, error))?;
+        self.file
+            .seek(std::io::SeekFrom::Start(at))
+            .map_err(|error| disk::failure(&self.path, error))?;
         self.at = at;
         Ok(())
     }

@@ -105,8 +105,15 @@ impl Node {
     #[must_use]
     pub fn trust_clock(&self) -> trust::Clock {
         let now: Reading = self.clock.read();
-        let moment = Moment { boot: now.boot, uptime_s: now.uptime_s };
-        trust::Clock { wall_s: now.wall_s, sure: now.sure, now: moment }
+        let moment = Moment {
+            boot: now.boot,
+            uptime_s: now.uptime_s,
+        };
+        trust::Clock {
+            wall_s: now.wall_s,
+            sure: now.sure,
+            now: moment,
+        }
     }
 
     /// An app that the daemon knows.
@@ -125,7 +132,10 @@ impl Node {
     pub fn known_s(&self) -> u64 {
         let clock = self.trust_clock();
         let wall = if clock.sure { clock.wall_s } else { 0 };
-        let floor = self.helper.load_trust().map(|(_, floors, _)| floors.lower_s(crate::BUILD_S, &clock.now));
+        let floor = self
+            .helper
+            .load_trust()
+            .map(|(_, floors, _)| floors.lower_s(crate::BUILD_S, &clock.now));
         u64::try_from(floor.unwrap_or_default().max(wall)).unwrap_or_default()
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
-use sanaga_proto::ids::Digest;
 use sanaga_proto::manifest::Manifest;
 use tokio::time::sleep;
 
@@ -25,19 +24,28 @@ impl Node {
     /// Why it did not come about; the machine decides what follows.
     pub async fn perform(&self, app: &App, effect: Effect) -> Result<(), Failure> {
         match effect {
-            Effect::None | Effect::Wait { .. } | Effect::Probe { .. } | Effect::SnapshotData { .. } => Ok(()),
+            Effect::None
+            | Effect::Wait { .. }
+            | Effect::Probe { .. }
+            | Effect::SnapshotData { .. } => Ok(()),
             Effect::Fetch { target } => self.fetch(app, &target).await,
             Effect::Stage { target } => self.stage(app, target).await,
             Effect::StopService => {
                 app.monitor.borrow_mut().take();
                 app.service.stop().await.map_err(Failure::of)
             }
-            Effect::SwapCurrent { to_slot } => app.folder.swap_current(to_slot).map_err(Failure::of),
+            Effect::SwapCurrent { to_slot } => {
+                app.folder.swap_current(to_slot).map_err(Failure::of)
+            }
             Effect::RemoveCurrent => app.folder.remove_current().map_err(Failure::of),
             Effect::StartService { installed } => self.start(app, &installed).await,
-            Effect::RewritePrevious { to_slot } => app.folder.rewrite_previous(to_slot).map_err(Failure::of),
+            Effect::RewritePrevious { to_slot } => {
+                app.folder.rewrite_previous(to_slot).map_err(Failure::of)
+            }
             Effect::Prune { slots } => {
-                app.seals.borrow_mut().retain(|number, _| !slots.contains(number));
+                app.seals
+                    .borrow_mut()
+                    .retain(|number, _| !slots.contains(number));
                 app.folder.prune(&slots).map_err(Failure::of)
             }
         }
@@ -45,7 +53,11 @@ impl Node {
 
     /// Waits for the next look of a probe, for news, or for the time to pass.
     pub async fn look(&self, app: &App, _installed: &Installed, seconds: u64) {
-        let monitor = app.monitor.borrow().as_ref().map(|watched| Rc::clone(&watched.monitor));
+        let monitor = app
+            .monitor
+            .borrow()
+            .as_ref()
+            .map(|watched| Rc::clone(&watched.monitor));
         let looked = async {
             match monitor {
                 Some(monitor) => monitor.looked().await,
@@ -61,9 +73,16 @@ impl Node {
 
     /// Has probes look at whatever runs, also after a restart of the agent or of the service.
     pub async fn watch_what_runs(&self, app: &App) {
-        let ServiceStatus::Running { slot, pid, up_s, .. } = app.service.status().await else { return };
-        let (Some(number), Some(launch)) = (number_of(&slot), app.service.wanted()) else { return };
-        let Ok(settings) = launch.settings_digest.parse::<Digest>() else { return };
+        let ServiceStatus::Running {
+            slot, pid, up_s, ..
+        } = app.service.status().await
+        else {
+            return;
+        };
+        let (Some(number), Some(launch)) = (number_of(&slot), app.service.wanted()) else {
+            return;
+        };
+        let settings = launch.settings_digest;
         let now_s = self.clock.read().uptime_s;
         if let Some(watched) = app.monitor.borrow_mut().as_mut()
             && (watched.slot, watched.settings) == (number, settings)
@@ -74,14 +93,21 @@ impl Node {
             }
             return;
         }
-        let Ok((_, manifest)) = self.helper.installed_manifest(&app.folder, number) else { return };
+        let Ok((_, manifest)) = self.helper.installed_manifest(&app.folder, number) else {
+            return;
+        };
         let text = std::fs::read_to_string(&launch.settings).unwrap_or_default();
         let values = Settings::from_text(&manifest, &text);
         match probes(&manifest, &values) {
             Ok(specs) => {
                 let started_s = now_s.saturating_sub(up_s);
                 let monitor = Monitor::start(specs, &Arc::new(launch), started_s, &self.clock);
-                let watched = Watched { slot: number, settings, pid, monitor: Rc::new(monitor) };
+                let watched = Watched {
+                    slot: number,
+                    settings,
+                    pid,
+                    monitor: Rc::new(monitor),
+                };
                 *app.monitor.borrow_mut() = Some(watched);
             }
             Err(failure) => *app.failure.borrow_mut() = Some(failure),
@@ -92,7 +118,11 @@ impl Node {
         let helper = Arc::clone(&self.helper);
         let name = app.name.clone();
         let reserve = self.config.limits.disk_free_bytes_min;
-        let pack = app.pack.borrow().clone().filter(|pack| pack.offer.root == target.release.root);
+        let pack = app
+            .pack
+            .borrow()
+            .clone()
+            .filter(|pack| pack.offer.root == target.release.root);
         let packs = self.paths.packs.clone();
         app.seals.borrow_mut().remove(&target.slot);
         let base = pack.as_ref().and_then(|pack| pack.offer.base);
@@ -118,14 +148,18 @@ impl Node {
     }
 
     async fn start(&self, app: &App, installed: &Installed) -> Result<(), Failure> {
-        let slot = app.folder.find_slot(installed.slot).ok_or_else(|| {
-            Failure::new(code::DRIFT).arg("path", app.folder.slots().display())
-        })?;
-        let (_, manifest) = self.helper.installed_manifest(&app.folder, installed.slot)?;
+        let slot = app
+            .folder
+            .find_slot(installed.slot)
+            .ok_or_else(|| Failure::new(code::DRIFT).arg("path", app.folder.slots().display()))?;
+        let (_, manifest) = self
+            .helper
+            .installed_manifest(&app.folder, installed.slot)?;
         let settings = self.settings_file(app, installed)?;
         let data = app.folder.data();
         for folder in [&data, &app.folder.service()] {
-            sanaga_durable::make_dir(folder).map_err(|error| crate::disk::durable_failure(folder, error))?;
+            sanaga_durable::make_dir(folder)
+                .map_err(|error| crate::disk::durable_failure(folder, error))?;
         }
         app.monitor.borrow_mut().take();
         let launch = Launch {
@@ -134,7 +168,7 @@ impl Node {
             spec: ServiceSpec::from(&manifest.service),
             slot,
             settings,
-            settings_digest: installed.release.settings.to_string(),
+            settings_digest: installed.release.settings,
             data,
         };
         app.service.start(&launch).await.map_err(Failure::of)?;
@@ -144,7 +178,11 @@ impl Node {
 
     /// The file with the settings of a release; it is named by its content, so that a roll back finds
     /// the old ones.
-    fn settings_file(&self, app: &App, installed: &Installed) -> Result<std::path::PathBuf, Failure> {
+    fn settings_file(
+        &self,
+        app: &App,
+        installed: &Installed,
+    ) -> Result<std::path::PathBuf, Failure> {
         let folder = app.folder.path().join("settings");
         let path = folder.join(format!("{}.env", installed.release.settings.short()));
         if path.is_file() {
@@ -155,7 +193,8 @@ impl Node {
             .filter(|wanted| wanted.settings.digest() == installed.release.settings)
             .map(|wanted| wanted.settings.clone())
             .ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", path.display()))?;
-        sanaga_durable::make_dir(&folder).map_err(|error| crate::disk::durable_failure(&folder, error))?;
+        sanaga_durable::make_dir(&folder)
+            .map_err(|error| crate::disk::durable_failure(&folder, error))?;
         identity::write(&path, settings.to_text().as_bytes(), 0o644)?;
         Ok(path)
     }

@@ -49,8 +49,19 @@ pub async fn poll_for_ever(node: Rc<Node>) {
 
 impl Node {
     fn interval(&self) -> Duration {
-        let assigned = self.helper.assignment().ok().flatten().map(|assignment| assignment.poll_interval_s);
-        let seconds = self.config.poll.interval_s.or(assigned).unwrap_or(INTERVAL_S).max(1);
+        let assigned = self
+            .helper
+            .assignment()
+            .ok()
+            .flatten()
+            .map(|assignment| assignment.poll_interval_s);
+        let seconds = self
+            .config
+            .poll
+            .interval_s
+            .or(assigned)
+            .unwrap_or(INTERVAL_S)
+            .max(1);
         let jitter = chance() * seconds as f64 * self.config.poll.jitter_percent as f64 / 100.0;
         Duration::from_secs_f64(seconds as f64 + jitter)
     }
@@ -59,7 +70,9 @@ impl Node {
         let url = self.helper.identity().url.clone();
         let internal = |failure: Failure| FetchError::Tls(failure.to_string());
         let delivery = self.helper.delivery().map_err(internal)?;
-        let told = self.told(delivery.as_ref().map(|sealed| sealed.bytes.clone())).map_err(internal)?;
+        let told = self
+            .told(delivery.as_ref().map(|sealed| sealed.bytes.clone()))
+            .map_err(internal)?;
         let host = self.host(&url)?;
         let heard = match exchange::poll(&host, self.helper.node_key_id(), told).await {
             Ok(heard) => heard,
@@ -69,9 +82,14 @@ impl Node {
             }
         };
         // An answer without a word about receipts keeps all that were sent with its request.
-        let kept = heard.acknowledged.or(delivery.map(|sealed| (sealed.epoch, sealed.last)));
+        let kept = heard
+            .acknowledged
+            .or(delivery.map(|sealed| (sealed.epoch, sealed.last)));
         if let Some((epoch, number)) = kept {
-            self.helper.store().write(|db| state::acknowledge(db, epoch, number)).map_err(internal)?;
+            self.helper
+                .store()
+                .write(|db| state::acknowledge(db, epoch, number))
+                .map_err(internal)?;
         }
         {
             let mut contact = self.contact.borrow_mut();
@@ -91,7 +109,10 @@ impl Node {
 
     /// Hands what came to the helper, and tells the apps.
     fn take_in(&self, heard: Heard) {
-        let incoming = Incoming { documents: heard.documents, absent: heard.absent };
+        let incoming = Incoming {
+            documents: heard.documents,
+            absent: heard.absent,
+        };
         match self.adopt(&incoming, Allowance::default()) {
             Ok(_) => self.keep_packs(&heard.packs),
             Err(failure) => {
@@ -115,20 +136,36 @@ impl Node {
             tracing::warn!(%document, %failure, "refused");
         }
         self.contact.borrow_mut().stale = adopted.frozen;
-        if let Some((_, failure)) = adopted.refused.iter().find(|(document, _)| document == name::ASSIGNMENT) {
+        if let Some((_, failure)) = adopted
+            .refused
+            .iter()
+            .find(|(document, _)| document == name::ASSIGNMENT)
+        {
             if failure.code() == code::MISSING_DOCUMENT {
                 self.contact.borrow_mut().start_over = true;
                 self.poll_now.notify_one();
             }
         }
-        if before != self.helper.assignment()? || incoming.documents.keys().any(|name| name.starts_with("offer/")) {
+        if before != self.helper.assignment()?
+            || incoming
+                .documents
+                .keys()
+                .any(|name| name.starts_with("offer/"))
+        {
             self.know_apps()?;
             let apps: Vec<Rc<App>> = self.apps.borrow().values().cloned().collect();
             self.follow_assignment(&apps)?;
         }
         // A hold must be seen at once.
-        if incoming.documents.keys().any(|name| name.starts_with("hold/")) {
-            self.apps.borrow().values().for_each(|app| app.wake.notify_one());
+        if incoming
+            .documents
+            .keys()
+            .any(|name| name.starts_with("hold/"))
+        {
+            self.apps
+                .borrow()
+                .values()
+                .for_each(|app| app.wake.notify_one());
         }
         Ok(adopted)
     }
@@ -137,9 +174,16 @@ impl Node {
     fn keep_packs(&self, packs: &[(sanaga_proto::ids::Digest, Vec<u8>)]) {
         for (frame_root, bytes) in packs {
             for app in self.apps.borrow().values() {
-                let Some(wanted) = app.wanted.borrow().clone() else { continue };
+                let Some(wanted) = app.wanted.borrow().clone() else {
+                    continue;
+                };
                 let offers = self.helper.offers(&wanted.release.root).unwrap_or_default();
-                let Some(offer) = offers.into_iter().find(|offer| offer.frame_root == *frame_root) else { continue };
+                let Some(offer) = offers
+                    .into_iter()
+                    .find(|offer| offer.frame_root == *frame_root)
+                else {
+                    continue;
+                };
                 let kept = sanaga_durable::make_dir(&self.paths.packs)
                     .map_err(|error| FetchError::Tls(error.to_string()))
                     .and_then(|()| PackFile::open(&self.paths.packs, &offer))
@@ -156,7 +200,9 @@ impl Node {
                         }
                         app.wake.notify_one();
                     }
-                    Err(error) => tracing::warn!(%error, "a pack that came with the answer is not kept"),
+                    Err(error) => {
+                        tracing::warn!(%error, "a pack that came with the answer is not kept")
+                    }
                 }
             }
         }
@@ -171,7 +217,11 @@ impl Node {
             if stem == name::ROOT {
                 root_version = version_of(&bytes);
             }
-            let name = if stem == environment { name::ENVIRONMENT } else { stem };
+            let name = if stem == environment {
+                name::ENVIRONMENT
+            } else {
+                stem
+            };
             held.insert(name.to_owned(), bytes);
         }
         let documents = [name::ASSIGNMENT, name::HOLD_ALL, name::HOLD_NODE];
@@ -192,9 +242,19 @@ impl Node {
             held.clear();
         }
         let apps: Vec<Rc<App>> = self.apps.borrow().values().cloned().collect();
-        let full = apps.iter().filter(|app| app.needs_full.get()).map(|app| app.name.clone()).collect();
+        let full = apps
+            .iter()
+            .filter(|app| app.needs_full.get())
+            .map(|app| app.name.clone())
+            .collect();
         let apps = apps.iter().map(|app| status_of(app)).collect();
-        Ok(Told { root_version, held, apps, delivery, full })
+        Ok(Told {
+            root_version,
+            held,
+            apps,
+            delivery,
+            full,
+        })
     }
 
     /// A certificate that has expired is renewed with the node key alone.
@@ -213,9 +273,20 @@ impl Node {
             return;
         }
         let fetch = &self.config.fetch;
-        let patience = Patience { connect_s: fetch.connect.as_secs(), stall_s: fetch.stall.as_secs() };
+        let patience = Patience {
+            connect_s: fetch.connect.as_secs(),
+            stall_s: fetch.stall.as_secs(),
+        };
         let folder = self.paths.pinned_root.parent().unwrap_or(&self.paths.state);
-        match enrol::renew(folder, self.helper.identity(), nonce, self.known_s(), patience).await {
+        match enrol::renew(
+            folder,
+            self.helper.identity(),
+            nonce,
+            self.known_s(),
+            patience,
+        )
+        .await
+        {
             Ok(()) => tracing::info!("certificate renewed"),
             Err(failure) => tracing::warn!(%failure, "certificate not renewed"),
         }
@@ -224,9 +295,15 @@ impl Node {
 
 fn status_of(app: &App) -> AppStatus {
     let journal = app.journal.borrow();
-    let root = journal.running().map(|installed| installed.release.root).filter(|root| {
-        app.seals.borrow().values().any(|seal| matches!(seal, Seal::Sealed(release) if release.root == *root))
-    });
+    let root = journal
+        .running()
+        .map(|installed| installed.release.root)
+        .filter(|root| {
+            app.seals
+                .borrow()
+                .values()
+                .any(|seal| matches!(seal, Seal::Sealed(release) if release.root == *root))
+        });
     let pack = app.pack.borrow();
     let moving = journal.target.is_some() && !journal.phase.is_at_rest();
     AppStatus {
@@ -234,12 +311,18 @@ fn status_of(app: &App) -> AppStatus {
         root,
         phase: Some(journal.phase.as_str().to_owned()),
         fetched_bytes: pack.as_ref().filter(|_| moving).map(|pack| pack.received),
-        code: app.failure.borrow().as_ref().map(|failure| u64::from(failure.code().number)),
+        code: app
+            .failure
+            .borrow()
+            .as_ref()
+            .map(|failure| u64::from(failure.code().number)),
     }
 }
 
 /// The version of a stored root, which was verified when it was stored.
 fn version_of(root: &[u8]) -> u64 {
     let parsed: Option<serde_json::Value> = serde_json::from_slice(root).ok();
-    parsed.and_then(|root| root.get("signed")?.get("version")?.as_u64()).unwrap_or_default()
+    parsed
+        .and_then(|root| root.get("signed")?.get("version")?.as_u64())
+        .unwrap_or_default()
 }

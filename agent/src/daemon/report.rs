@@ -28,8 +28,13 @@ impl Node {
             node: identity.node.clone(),
             site: identity.site.clone(),
             environment: identity.environment.clone(),
-            contact_age_s: contact.heard_uptime_s.map(|heard| now.uptime_s.saturating_sub(heard)),
-            contact_code: contact.failure.as_ref().map(|failure| failure.code().number),
+            contact_age_s: contact
+                .heard_uptime_s
+                .map(|heard| now.uptime_s.saturating_sub(heard)),
+            contact_code: contact
+                .failure
+                .as_ref()
+                .map(|failure| failure.code().number),
             clock_sure: now.sure,
             stale: contact.stale,
             held: self.helper.is_held()?,
@@ -43,7 +48,10 @@ impl Node {
         let journal = app.journal.borrow();
         let running = journal.running();
         let resting = journal.phase.is_at_rest() || journal.phase == Phase::Committed;
-        let target = journal.target.as_ref().filter(|_| !resting || journal.installed.is_none());
+        let target = journal
+            .target
+            .as_ref()
+            .filter(|_| !resting || journal.installed.is_none());
         let set_aside = journal.quarantine.last().and_then(|entry| {
             app.seals.borrow().values().find_map(|seal| match seal {
                 Seal::Sealed(release) | Seal::Damaged(release) if release.root == entry.root => {
@@ -73,12 +81,20 @@ impl Node {
                 .map(|pack| (pack.received, pack.total)),
             soak_left_s: probation.then(|| {
                 let healthy = journal.soak.total_s
-                    + journal.soak.boot.as_ref().map_or(0, |_| uptime_s.saturating_sub(journal.soak.mark_uptime_s));
+                    + journal
+                        .soak
+                        .boot
+                        .as_ref()
+                        .map_or(0, |_| uptime_s.saturating_sub(journal.soak.mark_uptime_s));
                 self.policy(app).soak_s.saturating_sub(healthy)
             }),
             probes: probes_of(app),
             failure: app.failure.borrow().as_ref().map(|failure| {
-                let words = failure.args().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                let words = failure
+                    .args()
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect();
                 (failure.code().number, words)
             }),
         }
@@ -95,18 +111,21 @@ impl Node {
             let first = chain.last.saturating_sub(most as u64) + 1;
             Ok((chain, first, state::events_from(db, first, most as u64)?))
         })?;
-        let lines = events.into_iter().zip(first..).map(|(event, number)| HistoryLine {
-            number,
-            kind: event.kind.as_str().to_owned(),
-            at_s: event.at_s,
-            clock_sure: event.clock_sure,
-            app: event.app,
-            version: event.version,
-            code: event.code,
-            count: event.count.unwrap_or(1),
-            acknowledged: number <= chain.acknowledged,
-            detail: event.detail,
-        });
+        let lines = events
+            .into_iter()
+            .zip(first..)
+            .map(|(event, number)| HistoryLine {
+                number,
+                kind: event.kind.as_str().to_owned(),
+                at_s: event.at_s,
+                clock_sure: event.clock_sure,
+                app: event.app,
+                version: event.version,
+                code: event.code,
+                count: event.count.unwrap_or(1),
+                acknowledged: number <= chain.acknowledged,
+                detail: event.detail,
+            });
         Ok(lines.collect())
     }
 }
@@ -114,8 +133,13 @@ impl Node {
 /// Probes that pass, of how many.
 pub(super) fn probes_of(app: &App) -> (u64, u64) {
     let watched = app.monitor.borrow();
-    let Some(watched) = watched.as_ref() else { return (0, 0) };
+    let Some(watched) = watched.as_ref() else {
+        return (0, 0);
+    };
     let states = watched.monitor.states();
-    let passing = states.iter().filter(|state| state.verdict == health::Verdict::Passing).count();
+    let passing = states
+        .iter()
+        .filter(|state| state.verdict == health::Verdict::Passing)
+        .count();
     (passing as u64, states.len() as u64)
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure, nearest};
-use sanaga_proto::ids::AppName;
+use sanaga_proto::ids::{AppName, Version};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -46,7 +47,9 @@ pub async fn listen(node: Rc<Node>, listener: UnixListener) {
 async fn converse(node: &Rc<Node>, stream: UnixStream) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(ORDER_BYTES_MAX)).read_line(&mut line).await?;
+    BufReader::new(read.take(ORDER_BYTES_MAX))
+        .read_line(&mut line)
+        .await?;
     let order: Order = match serde_json::from_str(&line) {
         Ok(order) => order,
         Err(error) => {
@@ -67,7 +70,7 @@ async fn converse(node: &Rc<Node>, stream: UnixStream) -> io::Result<()> {
     send(&mut write, &answer).await
 }
 
-async fn send(write: &mut (impl AsyncWriteExt + Unpin), reply: &Reply) -> io::Result<()> {
+async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
     let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
     write.write_all(&line).await
@@ -85,7 +88,10 @@ async fn follow(node: &Rc<Node>, order: Order) -> Result<Reply, Failure> {
         Order::Stage { app } => order_app(node, &app, update::Order::Stage).await,
         Order::Activate { app } => order_app(node, &app, update::Order::Activate).await,
         Order::Rollback { app } => order_app(node, &app, update::Order::Rollback).await,
-        Order::Install { path, accept_expired } => {
+        Order::Install {
+            path,
+            accept_expired,
+        } => {
             let started = Instant::now();
             node.install(std::path::Path::new(&path), accept_expired)?;
             done(node, None, None, started)
@@ -105,7 +111,10 @@ async fn pull(node: &Node) -> Result<Reply, Failure> {
     // A poll that was under way when the order came does not count.
     if let Some(failure) = node.contact.borrow().failure.as_ref() {
         let words = failure.args();
-        let words = words.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let words = words
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         return Err(crate::control::failure_of(failure.code().number, &words));
     }
     for app in node.apps.borrow().values() {
@@ -118,14 +127,24 @@ fn find(node: &Node, name: &AppName) -> Result<Rc<App>, Failure> {
     node.app(name).ok_or_else(|| {
         let apps = node.apps.borrow();
         let near = nearest(name.as_str(), apps.keys().map(AppName::as_str));
-        Failure::new(code::NO_SUCH_APP).arg("app", name).arg("near", near)
+        Failure::new(code::NO_SUCH_APP)
+            .arg("app", name)
+            .arg("near", near)
     })
 }
 
-async fn order_app(node: &Rc<Node>, name: &AppName, order: update::Order) -> Result<Reply, Failure> {
+async fn order_app(
+    node: &Rc<Node>,
+    name: &AppName,
+    order: update::Order,
+) -> Result<Reply, Failure> {
     let app = find(node, name)?;
     let started = Instant::now();
-    let before = app.journal.borrow().running().map(|installed| installed.release.version.clone());
+    let before = app
+        .journal
+        .borrow()
+        .running()
+        .map(|installed| installed.release.version.clone());
     let (asked, answered) = oneshot::channel();
     *app.order.borrow_mut() = Some((order, asked));
     app.wake.notify_one();
@@ -133,7 +152,8 @@ async fn order_app(node: &Rc<Node>, name: &AppName, order: update::Order) -> Res
         Ok(Answer::Accepted) => {}
         Ok(Answer::Refused(code)) => return Err(refused(&app, code)),
         Err(_) => {
-            return Err(Failure::new(code::BAD_REQUEST).arg("problem", "another order of the app came in between"));
+            return Err(Failure::new(code::BAD_REQUEST)
+                .arg("problem", "another order of the app came in between"));
         }
     }
     wait_for(node, &app, order).await?;
@@ -148,14 +168,21 @@ async fn wait_for(node: &Node, app: &App, order: update::Order) -> Result<(), Fa
             (journal.phase, journal.order.is_some())
         };
         let (reached, failed) = match order {
-            update::Order::Rollback => (matches!(phase, Phase::RolledBack), matches!(phase, Phase::NeedsHands)),
+            update::Order::Rollback => (
+                matches!(phase, Phase::RolledBack),
+                matches!(phase, Phase::NeedsHands),
+            ),
             update::Order::Activate => (
                 matches!(phase, Phase::Probation | Phase::Committed),
-                matches!(phase, Phase::RolledBack | Phase::NeedsHands | Phase::Refused { .. }),
+                matches!(
+                    phase,
+                    Phase::RolledBack | Phase::NeedsHands | Phase::Refused { .. }
+                ),
             ),
-            update::Order::Stage | update::Order::Pull => {
-                (!matches!(phase, Phase::Fetching), matches!(phase, Phase::Refused { .. }))
-            }
+            update::Order::Stage | update::Order::Pull => (
+                !matches!(phase, Phase::Fetching),
+                matches!(phase, Phase::Refused { .. }),
+            ),
         };
         if failed {
             return Err(refused(app, code::NEEDS_HANDS));
@@ -170,21 +197,37 @@ async fn wait_for(node: &Node, app: &App, order: update::Order) -> Result<(), Fa
     }
 }
 
-fn refused(app: &App, code: sanaga_proto::code::Code) -> Failure {
+fn refused(app: &App, code: code::Code) -> Failure {
     let journal = app.journal.borrow();
     let target = journal.target.as_ref().or(journal.installed.as_ref());
-    let release = target.map(|target| format!("{}@{}", app.name, target.release.version)).unwrap_or_default();
-    let cause = app.failure.borrow().as_ref().map(ToString::to_string).unwrap_or_default();
-    Failure::new(code).arg("app", &app.name).arg("release", release).arg("scope", "").arg("cause", cause)
+    let release = target
+        .map(|target| format!("{}@{}", app.name, target.release.version))
+        .unwrap_or_default();
+    let cause = app
+        .failure
+        .borrow()
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    Failure::new(code)
+        .arg("app", &app.name)
+        .arg("release", release)
+        .arg("scope", "")
+        .arg("cause", cause)
 }
 
 fn done(
     node: &Node,
     app: Option<&App>,
-    from: Option<sanaga_proto::ids::Version>,
+    from: Option<Version>,
     started: Instant,
 ) -> Result<Reply, Failure> {
-    let to = app.and_then(|app| app.journal.borrow().running().map(|installed| installed.release.version.clone()));
+    let to = app.and_then(|app| {
+        app.journal
+            .borrow()
+            .running()
+            .map(|installed| installed.release.version.clone())
+    });
     Ok(Reply::Done(Done {
         app: app.map(|app| app.name.clone()),
         from,
@@ -205,7 +248,9 @@ async fn verify(node: &Rc<Node>, only: Option<AppName>, repair: bool) -> Result<
     for app in apps {
         let running = app.journal.borrow().running().cloned();
         let Some(installed) = running else { continue };
-        let Some(path) = app.folder.find_slot(installed.slot) else { continue };
+        let Some(path) = app.folder.find_slot(installed.slot) else {
+            continue;
+        };
         let found = tokio::task::spawn_blocking(move || slot::verify(&path))
             .await
             .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?
@@ -217,7 +262,16 @@ async fn verify(node: &Rc<Node>, only: Option<AppName>, repair: bool) -> Result<
             app.seals.borrow_mut().insert(installed.slot, damaged);
             app.wake.notify_one();
         }
-        drift.extend(found.drift.into_iter().map(|drift| (app.name.clone(), drift.path, drift.how.to_owned())));
+        drift.extend(
+            found
+                .drift
+                .into_iter()
+                .map(|drift| (app.name.clone(), drift.path, drift.how.to_owned())),
+        );
     }
-    Ok(Reply::Verified { files, bytes, drift })
+    Ok(Reply::Verified {
+        files,
+        bytes,
+        drift,
+    })
 }

@@ -92,7 +92,8 @@ fn open(options: RunOptions) -> Result<Node, Failure> {
     let paths = options.paths;
     let files = IdentityFiles::new(paths.pinned_root.parent().unwrap_or(&paths.state));
     let identity = Identity::load(&files)?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
-    let store = SharedStore::open(&paths.database, &paths.state.join("floors")).map_err(Failure::of)?;
+    let store =
+        SharedStore::open(&paths.database, &paths.state.join("floors")).map_err(Failure::of)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
     let helper = Helper::open(Arc::new(store), identity, files, paths.apps.clone())?;
     let mut breakers = BTreeMap::new();
@@ -100,7 +101,13 @@ fn open(options: RunOptions) -> Result<Node, Failure> {
     for url in [helper.identity().url.clone()] {
         let (failures, pause_s) = helper.store().read(|db| state::host(db, &url))?;
         if failures > 0 {
-            breakers.insert(url, Breaker { failures, until_uptime_s: uptime_s.saturating_add(pause_s) });
+            breakers.insert(
+                url,
+                Breaker {
+                    failures,
+                    until_uptime_s: uptime_s.saturating_add(pause_s),
+                },
+            );
         }
     }
     Ok(Node {
@@ -121,9 +128,11 @@ fn open(options: RunOptions) -> Result<Node, Failure> {
 /// A socket that is left from a killed agent is ours to remove: the lock says that nobody else runs.
 fn bind(paths: &Paths) -> Result<UnixListener, Failure> {
     let _ = std::fs::remove_file(&paths.socket);
-    let listener = UnixListener::bind(&paths.socket).map_err(|error| disk::failure(&paths.socket, error))?;
+    let listener =
+        UnixListener::bind(&paths.socket).map_err(|error| disk::failure(&paths.socket, error))?;
     let private = std::fs::Permissions::from_mode(0o660);
-    std::fs::set_permissions(&paths.socket, private).map_err(|error| disk::failure(&paths.socket, error))?;
+    std::fs::set_permissions(&paths.socket, private)
+        .map_err(|error| disk::failure(&paths.socket, error))?;
     Ok(listener)
 }
 
@@ -133,10 +142,20 @@ impl Node {
     /// # Errors
     /// A fault of the disk.
     pub fn know_apps(&self) -> Result<(), Failure> {
-        let journals: BTreeMap<String, String> =
-            self.helper.store().read(state::journals)?.into_iter().collect();
-        let mut names: Vec<AppName> = journals.keys().filter_map(|name| name.parse().ok()).collect();
-        let entries = std::fs::read_dir(&self.paths.apps).into_iter().flatten().flatten();
+        let journals: BTreeMap<String, String> = self
+            .helper
+            .store()
+            .read(state::journals)?
+            .into_iter()
+            .collect();
+        let mut names: Vec<AppName> = journals
+            .keys()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        let entries = std::fs::read_dir(&self.paths.apps)
+            .into_iter()
+            .flatten()
+            .flatten();
         names.extend(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()));
         if let Some(assignment) = self.helper.assignment()? {
             names.extend(assignment.apps.into_iter().map(|app| app.app));
@@ -145,7 +164,10 @@ impl Node {
             if self.apps.borrow().contains_key(&name) {
                 continue;
             }
-            let app = self.open_app(name.clone(), journals.get(name.as_str()).map(String::as_str))?;
+            let app = self.open_app(
+                name.clone(),
+                journals.get(name.as_str()).map(String::as_str),
+            )?;
             self.apps.borrow_mut().insert(name, Rc::new(app));
             self.changed.notify_waiters();
         }
@@ -165,8 +187,13 @@ impl Node {
             None => from_disk(&name, &folder)?,
         };
         let options = (&self.config.service).into();
-        let service = Service::open(name.clone(), &folder.service(), options, Arc::clone(&self.clock))
-            .map_err(Failure::of)?;
+        let service = Service::open(
+            name.clone(),
+            &folder.service(),
+            options,
+            Arc::clone(&self.clock),
+        )
+        .map_err(Failure::of)?;
         Ok(App {
             name,
             folder,
@@ -191,11 +218,19 @@ impl Node {
 /// The journal of an app whose database was lost: what the links name was installed.
 fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
     let observed = slot::observe(folder, &BTreeMap::new()).map_err(Failure::of)?;
-    let installed = |slot: Option<u32>| match slot.and_then(|slot| Some((slot, observed.slots.get(&slot)?))) {
-        Some((slot, Seal::Sealed(release))) => Some(Installed { release: release.clone(), slot }),
-        Some((_, Seal::Damaged(_) | Seal::Unsealed)) | None => None,
-    };
-    Ok(Journal::adopted(name.clone(), installed(observed.current), installed(observed.previous)))
+    let installed =
+        |slot: Option<u32>| match slot.and_then(|slot| Some((slot, observed.slots.get(&slot)?))) {
+            Some((slot, Seal::Sealed(release))) => Some(Installed {
+                release: release.clone(),
+                slot,
+            }),
+            Some((_, Seal::Damaged(_) | Seal::Unsealed)) | None => None,
+        };
+    Ok(Journal::adopted(
+        name.clone(),
+        installed(observed.current),
+        installed(observed.previous),
+    ))
 }
 
 /// One receipt for each boot of the machine, not for each start of the agent.
@@ -204,7 +239,9 @@ fn note_boot(node: &Node) -> Result<(), Failure> {
     let known = node.helper.store().read(|db| state::note(db, "boot"))?;
     if known.as_deref() != Some(now.boot.as_slice()) {
         node.helper.note_event(EventKind::Booted, None, "", now)?;
-        node.helper.store().write(|db| state::set_note(db, "boot", &now.boot))?;
+        node.helper
+            .store()
+            .write(|db| state::set_note(db, "boot", &now.boot))?;
     }
     Ok(())
 }
@@ -228,9 +265,10 @@ async fn start_newcomers(node: Rc<Node>) {
 }
 
 async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {

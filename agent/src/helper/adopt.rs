@@ -9,7 +9,8 @@ use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{Digest, RepositoryId};
 use sanaga_proto::manifest::Manifest;
 use sanaga_proto::trust::{
-    Allowance, Answer, Clock, Director, Floors, HoldFloor, Policy, Refresh, TrustError, Trusted, run,
+    Allowance, Answer, Clock, Director, Floors, HoldFloor, Policy, Refresh, TrustError, Trusted,
+    run,
 };
 use sanaga_proto::wire::assignment::{AssignedApp, Assignment};
 use sanaga_proto::wire::envelope::{self, EnvelopeVerifier};
@@ -55,19 +56,33 @@ impl Helper {
     ///
     /// # Errors
     /// When the metadata itself is refused; then nothing that depends on it was taken.
-    pub fn adopt(&self, incoming: &Incoming, clock: Clock, allowance: Allowance) -> Result<Adopted, Failure> {
+    pub fn adopt(
+        &self,
+        incoming: &Incoming,
+        clock: Clock,
+        allowance: Allowance,
+    ) -> Result<Adopted, Failure> {
         let trusted = self.refresh(incoming, clock, allowance)?;
         let Some(director) = trusted.director() else {
-            return Err(Failure::new(code::BAD_METADATA).arg("what", "targets").arg("problem", "names no director"));
+            return Err(Failure::new(code::BAD_METADATA)
+                .arg("what", "targets")
+                .arg("problem", "names no director"));
         };
-        let mut judge = Judge { trusted: &trusted, director: &director, floors: trusted.floors().clone() };
+        let mut judge = Judge {
+            trusted: &trusted,
+            director: &director,
+            floors: trusted.floors().clone(),
+        };
         let mut adopted = Adopted {
             signed_at_s: trusted.signed_at_s(),
             frozen: trusted.freeze(crate::BUILD_S, &clock).is_some(),
             ..Adopted::default()
         };
         let mut keep: Vec<(String, Vec<u8>)> = Vec::new();
-        for (scope, holder) in [(name::HOLD_ALL, None), (name::HOLD_NODE, Some(self.node_key_id()))] {
+        for (scope, holder) in [
+            (name::HOLD_ALL, None),
+            (name::HOLD_NODE, Some(self.node_key_id())),
+        ] {
             if let Some(bytes) = incoming.documents.get(scope) {
                 match self.judge_hold(&mut judge, holder, bytes) {
                     Ok(()) => keep.push((scope.to_owned(), bytes.clone())),
@@ -75,13 +90,19 @@ impl Helper {
                 }
             }
         }
-        for (name, bytes) in incoming.documents.range("manifest/".to_owned().."manifest0".to_owned()) {
+        for (name, bytes) in incoming
+            .documents
+            .range("manifest/".to_owned().."manifest0".to_owned())
+        {
             match judge_manifest(name, bytes) {
                 Ok(()) => keep.push((name.clone(), bytes.clone())),
                 Err(refused) => adopted.refused.push((name.clone(), refused)),
             }
         }
-        for (name, bytes) in incoming.documents.range("offer/".to_owned().."offer0".to_owned()) {
+        for (name, bytes) in incoming
+            .documents
+            .range("offer/".to_owned().."offer0".to_owned())
+        {
             match self.judge_offer(&judge, name, bytes) {
                 Ok(()) => keep.push((name.clone(), bytes.clone())),
                 Err(refused) => adopted.refused.push((name.clone(), refused)),
@@ -94,8 +115,12 @@ impl Helper {
             }
         }
         self.store.keep(&judge.floors, &keep)?;
-        if let Some(keys) = trusted.environment_keys().and_then(|keys| serde_json::to_vec(keys).ok()) {
-            self.store.write(|db| state::set_note(db, super::ENVIRONMENT_KEYS, &keys))?;
+        if let Some(keys) = trusted
+            .environment_keys()
+            .and_then(|keys| serde_json::to_vec(keys).ok())
+        {
+            self.store
+                .write(|db| state::set_note(db, super::ENVIRONMENT_KEYS, &keys))?;
         }
         adopted.generation = self.assignment()?.map(|assignment| assignment.generation);
         Ok(adopted)
@@ -106,7 +131,12 @@ impl Helper {
     /// # Errors
     /// A fault of the database.
     pub fn assignment(&self) -> Result<Option<Assignment>, Failure> {
-        let Some(bytes) = self.store.read(|db| state::document(db, name::ASSIGNMENT))? else { return Ok(None) };
+        let Some(bytes) = self
+            .store
+            .read(|db| state::document(db, name::ASSIGNMENT))?
+        else {
+            return Ok(None);
+        };
         envelope::peek(&bytes).map(Some).map_err(Failure::of)
     }
 
@@ -115,7 +145,10 @@ impl Helper {
     /// # Errors
     /// A fault of the database, or a manifest that does not read back.
     pub fn manifest(&self, digest: &Digest) -> Result<Option<Manifest>, Failure> {
-        let Some(bytes) = self.store.read(|db| state::document(db, &name::manifest(digest)))? else {
+        let Some(bytes) = self
+            .store
+            .read(|db| state::document(db, &name::manifest(digest)))?
+        else {
             return Ok(None);
         };
         Manifest::from_bytes(&bytes).map(Some).map_err(Failure::of)
@@ -127,11 +160,18 @@ impl Helper {
     /// A fault of the database.
     pub fn offers(&self, root: &Digest) -> Result<Vec<Offer>, Failure> {
         let stored = self.store.read(|db| state::documents(db, "offer/"))?;
-        let offers = stored.iter().filter_map(|(_, bytes)| envelope::peek::<Offer>(bytes).ok());
+        let offers = stored
+            .iter()
+            .filter_map(|(_, bytes)| envelope::peek::<Offer>(bytes).ok());
         Ok(offers.filter(|offer| offer.root == *root).collect())
     }
 
-    fn refresh(&self, incoming: &Incoming, clock: Clock, allowance: Allowance) -> Result<Trusted, Failure> {
+    fn refresh(
+        &self,
+        incoming: &Incoming,
+        clock: Clock,
+        allowance: Allowance,
+    ) -> Result<Trusted, Failure> {
         let (stored, floors, _alarms) = self.load_trust()?;
         let before = stored.documents.clone();
         let policy = Policy {
@@ -143,7 +183,11 @@ impl Helper {
         run::<RefreshError>(
             &mut refresh,
             |file, _bytes_max| self.look_up(incoming, &before, file),
-            |change| self.store.persist_trust(&change).map_err(RefreshError::Store),
+            |change| {
+                self.store
+                    .persist_trust(&change)
+                    .map_err(RefreshError::Store)
+            },
         )
         .map_err(|error| match error {
             RefreshError::Trust(error) => Failure::of(error),
@@ -167,22 +211,39 @@ impl Helper {
         }
         // The timestamp has no number in its name: what was not sent is as it was.
         match before.get("timestamp.json") {
-            Some(bytes) if file == "timestamp.json" && !bytes.is_empty() => Ok(Answer::Found(bytes.clone())),
-            Some(_) | None => {
-                Err(RefreshError::Store(Failure::new(code::MISSING_DOCUMENT).arg("what", file)))
+            Some(bytes) if file == "timestamp.json" && !bytes.is_empty() => {
+                Ok(Answer::Found(bytes.clone()))
             }
+            Some(_) | None => Err(RefreshError::Store(
+                Failure::new(code::MISSING_DOCUMENT).arg("what", file),
+            )),
         }
     }
 
-    fn judge_hold(&self, judge: &mut Judge<'_>, holder: Option<Digest>, bytes: &[u8]) -> Result<(), Failure> {
+    fn judge_hold(
+        &self,
+        judge: &mut Judge<'_>,
+        holder: Option<Digest>,
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
         let hold: Hold = judge.open(bytes)?;
         self.same_repository("hold", &hold.repository)?;
         if hold.node_key != holder {
-            return Err(not_for_us("hold", Hold::scope(holder.as_ref()), Hold::scope(hold.node_key.as_ref())));
+            return Err(not_for_us(
+                "hold",
+                Hold::scope(holder.as_ref()),
+                Hold::scope(hold.node_key.as_ref()),
+            ));
         }
         let scope = Hold::scope(holder.as_ref());
-        judge.floors.check_hold(&judge.director.set, &scope, hold.number).map_err(Failure::of)?;
-        let floor = HoldFloor { number: hold.number, on: hold.on };
+        judge
+            .floors
+            .check_hold(&judge.director.set, &scope, hold.number)
+            .map_err(Failure::of)?;
+        let floor = HoldFloor {
+            number: hold.number,
+            on: hold.on,
+        };
         judge.floors.accept_hold(&judge.director.set, &scope, floor);
         Ok(())
     }
@@ -191,7 +252,11 @@ impl Helper {
         let offer: Offer = judge.open(bytes)?;
         self.same_repository("offer", &offer.repository)?;
         let expected = name::offer(offer.base.as_ref(), &offer.root);
-        if name == expected { Ok(()) } else { Err(not_for_us("offer", expected, name)) }
+        if name == expected {
+            Ok(())
+        } else {
+            Err(not_for_us("offer", expected, name))
+        }
     }
 
     fn judge_assignment(
@@ -203,9 +268,15 @@ impl Helper {
         let assignment: Assignment = judge.open(bytes)?;
         self.same_repository("assignment", &assignment.repository)?;
         for (expected, found) in [
-            (self.identity.environment.to_string(), assignment.environment.to_string()),
+            (
+                self.identity.environment.to_string(),
+                assignment.environment.to_string(),
+            ),
             (self.identity.node.to_string(), assignment.node.to_string()),
-            (self.node_key_id().to_string(), assignment.node_key.to_string()),
+            (
+                self.node_key_id().to_string(),
+                assignment.node_key.to_string(),
+            ),
         ] {
             if expected != found {
                 return Err(not_for_us("assignment", expected, found));
@@ -213,13 +284,20 @@ impl Helper {
         }
         if assignment.apps.len() > sanaga_proto::limits::APPS_MAX {
             let limit = sanaga_proto::limits::APPS_MAX;
-            return Err(Failure::new(code::TOO_BIG).arg("what", "assignment").arg("limit", limit));
+            return Err(Failure::new(code::TOO_BIG)
+                .arg("what", "assignment")
+                .arg("limit", limit));
         }
-        judge.floors.check_generation(&judge.director.set, assignment.generation).map_err(Failure::of)?;
+        judge
+            .floors
+            .check_generation(&judge.director.set, assignment.generation)
+            .map_err(Failure::of)?;
         for app in &assignment.apps {
             self.judge_app(judge, app, manifests)?;
         }
-        judge.floors.accept_generation(&judge.director.set, assignment.generation);
+        judge
+            .floors
+            .accept_generation(&judge.director.set, assignment.generation);
         Ok(())
     }
 
@@ -231,7 +309,10 @@ impl Helper {
         manifests: &[(String, Vec<u8>)],
     ) -> Result<(), Failure> {
         let environment = &self.identity.environment;
-        let target = judge.trusted.resolve(environment, &app.release()).map_err(Failure::of)?;
+        let target = judge
+            .trusted
+            .resolve(environment, &app.release())
+            .map_err(Failure::of)?;
         if target.digest != app.manifest || target.counter != app.counter {
             return Err(Failure::new(code::BAD_METADATA)
                 .arg("what", app.release())
@@ -239,14 +320,20 @@ impl Helper {
         }
         judge
             .floors
-            .check_counter(environment, &app.app, app.counter, target.allow_downgrade_from)
+            .check_counter(
+                environment,
+                &app.app,
+                app.counter,
+                target.allow_downgrade_from,
+            )
             .map_err(Failure::of)?;
         let wanted = name::manifest(&app.manifest);
         let here = match manifests.iter().find(|(name, _)| *name == wanted) {
             Some((_, bytes)) => Some(Manifest::from_bytes(bytes).map_err(Failure::of)?),
             None => self.manifest(&app.manifest)?,
         };
-        let manifest = here.ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", &wanted))?;
+        let manifest =
+            here.ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", &wanted))?;
         if manifest.release() != app.release() {
             return Err(not_for_us("manifest", app.release(), manifest.release()));
         }
@@ -255,14 +342,22 @@ impl Helper {
 
     fn same_repository(&self, what: &str, found: &RepositoryId) -> Result<(), Failure> {
         let expected = self.identity.repository;
-        if *found == expected { Ok(()) } else { Err(not_for_us(what, expected, found)) }
+        if *found == expected {
+            Ok(())
+        } else {
+            Err(not_for_us(what, expected, found))
+        }
     }
 }
 
 impl Judge<'_> {
     fn open<D: Document>(&self, bytes: &[u8]) -> Result<D, Failure> {
-        let keys: Vec<&dyn EnvelopeVerifier> =
-            self.director.keys.iter().map(|key| key as &dyn EnvelopeVerifier).collect();
+        let keys: Vec<&dyn EnvelopeVerifier> = self
+            .director
+            .keys
+            .iter()
+            .map(|key| key as &dyn EnvelopeVerifier)
+            .collect();
         envelope::open(bytes, &keys).map_err(Failure::of)
     }
 }
@@ -277,8 +372,15 @@ fn judge_manifest(name: &str, bytes: &[u8]) -> Result<(), Failure> {
     Manifest::from_bytes(bytes).map(|_| ()).map_err(Failure::of)
 }
 
-fn not_for_us(what: &str, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Failure {
-    Failure::new(code::NOT_FOR_US).arg("what", what).arg("expected", expected).arg("found", found)
+fn not_for_us(
+    what: &str,
+    expected: impl std::fmt::Display,
+    found: impl std::fmt::Display,
+) -> Failure {
+    Failure::new(code::NOT_FOR_US)
+        .arg("what", what)
+        .arg("expected", expected)
+        .arg("found", found)
 }
 
 /// The name in polls of a metadata file: `2.root.json` is `root/2`, `5.dev.json` is `environment`.

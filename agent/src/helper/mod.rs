@@ -46,7 +46,13 @@ impl Helper {
         apps: PathBuf,
     ) -> Result<Self, Failure> {
         let node_key = NodeKey::load(&files)?;
-        let helper = Self { store, identity, node_key, files, apps };
+        let helper = Self {
+            store,
+            identity,
+            node_key,
+            files,
+            apps,
+        };
         if !helper.store.is_begun()? && helper.sidecar_floors().is_empty() {
             let root = identity::read_optional(&helper.files.root())?.unwrap_or_default();
             helper.store.begin_trust(&root)?;
@@ -87,7 +93,9 @@ impl Helper {
     pub fn raise_counter(&self, app: &AppName, release: &Release) -> Result<(), Failure> {
         let (_, mut floors, _) = self.load_trust()?;
         let keys = self.store.read(|db| state::note(db, ENVIRONMENT_KEYS))?;
-        let keys: KeySet = keys.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let keys: KeySet = keys
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default();
         floors.accept_counter(CounterFloor {
             environment: self.identity.environment.clone(),
             app: app.clone(),
@@ -115,12 +123,23 @@ impl Helper {
     /// The floors that installed releases carry.
     fn sidecar_floors(&self) -> Vec<Floors> {
         let mut floors = Vec::new();
-        for app in std::fs::read_dir(&self.apps).into_iter().flatten().flatten() {
-            for slot in std::fs::read_dir(app.path().join("slots")).into_iter().flatten().flatten() {
+        for app in std::fs::read_dir(&self.apps)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            for slot in std::fs::read_dir(app.path().join("slots"))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
                 if !slot.file_type().is_ok_and(|kind| kind.is_dir()) {
                     continue;
                 }
-                let bytes = Sidecar::read(&slot.path()).ok().flatten().and_then(|sidecar| sidecar.floors);
+                let bytes = Sidecar::read(&slot.path())
+                    .ok()
+                    .flatten()
+                    .and_then(|sidecar| sidecar.floors);
                 floors.extend(bytes.and_then(|bytes| Floors::from_bytes(&bytes).ok()));
             }
         }

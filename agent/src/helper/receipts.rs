@@ -36,7 +36,9 @@ impl Helper {
         now: Reading,
     ) -> Result<Option<u64>, Failure> {
         let json = journal.to_json().map_err(|error| {
-            Failure::new(sanaga_proto::code::INTERNAL).arg("problem", &error).because(error)
+            Failure::new(sanaga_proto::code::INTERNAL)
+                .arg("problem", &error)
+                .because(error)
         })?;
         let key = self.node_key_id();
         self.store.write(|db| {
@@ -54,7 +56,13 @@ impl Helper {
     ///
     /// # Errors
     /// A fault of the disk.
-    pub fn note_event(&self, kind: EventKind, code: Option<u16>, detail: &str, now: Reading) -> Result<u64, Failure> {
+    pub fn note_event(
+        &self,
+        kind: EventKind,
+        code: Option<u16>,
+        detail: &str,
+        now: Reading,
+    ) -> Result<u64, Failure> {
         let event = Event {
             code: code.map(u64::from),
             detail: (!detail.is_empty()).then(|| detail.chars().take(200).collect()),
@@ -73,12 +81,15 @@ impl Helper {
         let key = self.node_key_id();
         let (state, events, head) = self.store.write(|db| {
             let state = state::chain_state(db, &key)?;
-            let events = state::events_from(db, state.acknowledged + 1, RECEIPTS_PER_DELIVERY_MAX as u64)?;
+            let events =
+                state::events_from(db, state.acknowledged + 1, RECEIPTS_PER_DELIVERY_MAX as u64)?;
             let last = state.acknowledged + events.len() as u64;
             state::mark_sent(db, last)?;
             Ok((state, events, state::head_at(db, last)?))
         })?;
-        let Some(head) = head.filter(|_| !events.is_empty()) else { return Ok(None) };
+        let Some(head) = head.filter(|_| !events.is_empty()) else {
+            return Ok(None);
+        };
         let delivery = Delivery {
             repository: self.identity.repository,
             node_key: key,
@@ -88,7 +99,11 @@ impl Helper {
             head,
         };
         let bytes = envelope::seal(&delivery, &self.node_key).map_err(Failure::of)?;
-        Ok(Some(Sealed { bytes, epoch: delivery.epoch, last: delivery.last() }))
+        Ok(Some(Sealed {
+            bytes,
+            epoch: delivery.epoch,
+            last: delivery.last(),
+        }))
     }
 
     /// How many receipts the controller has not heard of.
@@ -104,7 +119,9 @@ impl Helper {
     /// A number for a new chain, greater than that of any before: what the clock says if it is later.
     pub(super) fn fresh_epoch(&self) -> u64 {
         let made = std::fs::metadata(self.files.identity()).and_then(|file| file.modified());
-        let made_s = made.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let made_s = made
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         made_s.map_or(1, |since| since.as_secs().max(1))
     }
 }
@@ -126,7 +143,12 @@ fn bare(kind: EventKind, now: Reading) -> Event {
     }
 }
 
-fn event_of(app: &AppName, occurrence: &Occurrence, received_bytes: Option<u64>, now: Reading) -> Event {
+fn event_of(
+    app: &AppName,
+    occurrence: &Occurrence,
+    received_bytes: Option<u64>,
+    now: Reading,
+) -> Event {
     let release = occurrence.release.as_ref();
     let detail = occurrence.detail.as_str();
     Event {

@@ -32,10 +32,20 @@ impl Settings {
                 .arg("setting", name)
                 .arg("problem", problem)
         };
-        let defaults = manifest.settings.iter().map(|spec| (spec.name.clone(), spec.default.clone()));
+        let defaults = manifest
+            .settings
+            .iter()
+            .map(|spec| (spec.name.clone(), spec.default.clone()));
         let mut values: BTreeMap<_, _> = defaults.collect();
-        let local = local.into_iter().flatten().map(|(name, value)| (name, value));
-        for (name, value) in assigned.iter().map(|(name, value)| (name, value)).chain(local) {
+        let local = local
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name, value));
+        for (name, value) in assigned
+            .iter()
+            .map(|(name, value)| (name, value))
+            .chain(local)
+        {
             let spec = manifest
                 .settings
                 .iter()
@@ -50,7 +60,10 @@ impl Settings {
     /// The file that the service reads: `name=value` lines in order of name.
     #[must_use]
     pub fn to_text(&self) -> String {
-        self.values.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+        self.values
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect()
     }
 
     /// Reads such a file, with the types of the manifest.
@@ -58,7 +71,13 @@ impl Settings {
     pub fn from_text(manifest: &Manifest, text: &str) -> Self {
         let mut values = BTreeMap::new();
         for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
-            let Some(spec) = manifest.settings.iter().find(|spec| spec.name.as_str() == name) else { continue };
+            let Some(spec) = manifest
+                .settings
+                .iter()
+                .find(|spec| spec.name.as_str() == name)
+            else {
+                continue;
+            };
             let value = match spec.kind {
                 SettingType::Integer => value.parse().ok().map(SettingValue::Integer),
                 SettingType::Flag => value.parse().ok().map(SettingValue::Flag),

@@ -35,17 +35,36 @@ impl Helper {
         reserve_bytes: u64,
     ) -> Result<(), Failure> {
         let folder = self.folder(app);
-        let base = offer.base.map(|root| self.find_base(&folder, &root)).transpose()?;
+        let base = offer
+            .base
+            .map(|root| self.find_base(&folder, &root))
+            .transpose()?;
         let file = File::open(pack).map_err(|error| disk::failure(pack, error))?;
-        let reader = VerifiedReader::new(BufReader::with_capacity(64 << 10, file), offer.frame_root, offer.pack_bytes)
-            .map_err(Failure::of)?;
-        let mut writer = Writer { folder: &folder, target, base: base.as_ref(), reserve_bytes, staging: None };
+        let reader = VerifiedReader::new(
+            BufReader::with_capacity(64 << 10, file),
+            offer.frame_root,
+            offer.pack_bytes,
+        )
+        .map_err(Failure::of)?;
+        let mut writer = Writer {
+            folder: &folder,
+            target,
+            base: base.as_ref(),
+            reserve_bytes,
+            staging: None,
+        };
         let base_of_pack = base.as_ref().map(|base| base as &dyn pack::Base);
-        pack::decode(reader, &target.release.root, base_of_pack, &mut writer).map_err(|error| match error {
-            DecodeError::Pack(error) => Failure::of(error),
-            DecodeError::Sink(error) => Failure::of(error),
+        pack::decode(reader, &target.release.root, base_of_pack, &mut writer).map_err(|error| {
+            match error {
+                DecodeError::Pack(error) => Failure::of(error),
+                DecodeError::Sink(error) => Failure::of(error),
+            }
         })?;
-        let staging = writer.staging.ok_or_else(|| Failure::of(SlotError::Unfitting { problem: "an empty pack".into() }))?;
+        let staging = writer.staging.ok_or_else(|| {
+            Failure::of(SlotError::Unfitting {
+                problem: "an empty pack".into(),
+            })
+        })?;
         self.seal(staging, target)
     }
 
@@ -53,13 +72,24 @@ impl Helper {
     ///
     /// # Errors
     /// As [`Helper::stage`].
-    pub fn stage_copy(&self, app: &AppName, target: &Target, reserve_bytes: u64) -> Result<(), Failure> {
+    pub fn stage_copy(
+        &self,
+        app: &AppName,
+        target: &Target,
+        reserve_bytes: u64,
+    ) -> Result<(), Failure> {
         let folder = self.folder(app);
         let base = self.find_base(&folder, &target.release.root)?;
         let list = base.list().clone();
         let files = list.files().len() as u32;
-        let mut staging = Staging::begin(&folder, target.slot, &target.release.root, list, reserve_bytes)
-            .map_err(Failure::of)?;
+        let mut staging = Staging::begin(
+            &folder,
+            target.slot,
+            &target.release.root,
+            list,
+            reserve_bytes,
+        )
+        .map_err(Failure::of)?;
         for number in 0..files {
             staging.reuse(number, &base, number).map_err(Failure::of)?;
         }
@@ -68,7 +98,10 @@ impl Helper {
 
     /// A whole slot with this tree.
     fn find_base(&self, folder: &AppFolder, root: &TreeRoot) -> Result<Base, Failure> {
-        let entries = std::fs::read_dir(folder.slots()).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(folder.slots())
+            .into_iter()
+            .flatten()
+            .flatten();
         let bases = entries.filter_map(|entry| Base::open(&entry.path()).ok());
         bases
             .into_iter()
@@ -80,10 +113,14 @@ impl Helper {
         let (stored, floors, _) = self.load_trust()?;
         let wanted = name::manifest(&target.release.manifest);
         let manifest = self.store.read(|db| state::document(db, &wanted))?;
-        let manifest = manifest.ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", &wanted))?;
+        let manifest =
+            manifest.ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", &wanted))?;
         let mut documents: Vec<(String, Vec<u8>)> = stored.documents.into_iter().collect();
         documents.push(("root.json".to_owned(), stored.root));
-        if let Some(bytes) = self.store.read(|db| state::document(db, name::ASSIGNMENT))? {
+        if let Some(bytes) = self
+            .store
+            .read(|db| state::document(db, name::ASSIGNMENT))?
+        {
             documents.push((name::ASSIGNMENT.to_owned(), bytes));
         }
         let floors = floors.to_bytes().map_err(Failure::of)?;
@@ -106,10 +143,15 @@ impl Helper {
         folder: &AppFolder,
         slot: u32,
     ) -> Result<(Release, sanaga_proto::manifest::Manifest), Failure> {
-        let path = folder.find_slot(slot).unwrap_or_else(|| folder.slots().join(format!("{slot:04}")));
+        let path = folder
+            .find_slot(slot)
+            .unwrap_or_else(|| folder.slots().join(format!("{slot:04}")));
         let missing = || Failure::new(code::DRIFT).arg("path", path.display());
-        let sidecar = Sidecar::read(&path).map_err(Failure::of)?.ok_or_else(missing)?;
-        let manifest = sanaga_proto::wire::Document::from_bytes(&sidecar.manifest).map_err(Failure::of)?;
+        let sidecar = Sidecar::read(&path)
+            .map_err(Failure::of)?
+            .ok_or_else(missing)?;
+        let manifest =
+            sanaga_proto::wire::Document::from_bytes(&sidecar.manifest).map_err(Failure::of)?;
         Ok((sidecar.release, manifest))
     }
 }
@@ -127,10 +169,18 @@ impl TreeSink for Writer<'_> {
     type Error = SlotError;
 
     fn event(&mut self, event: Event<'_>) -> Result<(), SlotError> {
-        let unfitting = |problem: &str| SlotError::Unfitting { problem: problem.to_owned() };
+        let unfitting = |problem: &str| SlotError::Unfitting {
+            problem: problem.to_owned(),
+        };
         if let Event::List(list) = event {
             let root = &self.target.release.root;
-            let staging = Staging::begin(self.folder, self.target.slot, root, list.clone(), self.reserve_bytes)?;
+            let staging = Staging::begin(
+                self.folder,
+                self.target.slot,
+                root,
+                list.clone(),
+                self.reserve_bytes,
+            )?;
             self.staging = Some(staging);
             return Ok(());
         }
@@ -155,6 +205,10 @@ impl TreeSink for Writer<'_> {
 /// The number among regular files of an entry.
 fn file_number(list: &TreeList, entry: u32) -> Result<u32, SlotError> {
     let found = list.files().binary_search(&entry);
-    let number = found.map_err(|_| SlotError::Unfitting { problem: "not a regular file".to_owned() })?;
-    u32::try_from(number).map_err(|_| SlotError::Unfitting { problem: "too many files".to_owned() })
+    let number = found.map_err(|_| SlotError::Unfitting {
+        problem: "not a regular file".to_owned(),
+    })?;
+    u32::try_from(number).map_err(|_| SlotError::Unfitting {
+        problem: "too many files".to_owned(),
+    })
 }
