@@ -3,27 +3,51 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use sanaga_agent::cli::{self, Joined, Rooms, RunOptions};
+use sanaga_agent::cli::{self, Joined, Rooms};
 use sanaga_agent::config::{Config, Paths};
+use sanaga_agent::fetch::client::Patience;
+use sanaga_agent::identity::{Identity, IdentityFiles};
+use sanaga_agent::{daemon, disk, enrol};
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 
 fn main() -> ExitCode {
     cli::main(&Rooms {
-        run,
+        run: daemon::run,
         identity,
         enrol,
     })
 }
 
-fn run(_: RunOptions) -> Result<(), Failure> {
-    Err(Failure::new(code::INTERNAL).arg("problem", "no daemon in this build"))
+/// Who this machine is.
+fn identity(folder: &Path) -> Result<Option<Joined>, Failure> {
+    let files = IdentityFiles::new(folder);
+    Ok(Identity::load(&files)?.map(|identity| joined(identity, 0)))
 }
 
-fn identity(_: &Path) -> Result<Option<Joined>, Failure> {
-    Ok(None)
+/// Joins a controller.
+fn enrol(config: &Config, paths: &Paths, token: &str) -> Result<Joined, Failure> {
+    let patience = Patience {
+        connect_s: config.fetch.connect.as_secs(),
+        stall_s: config.fetch.stall.as_secs(),
+    };
+    let folder = paths.pinned_root.parent().unwrap_or(&paths.state);
+    sanaga_durable::make_dir(folder).map_err(|error| disk::durable_failure(folder, error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?;
+    let enrolled = runtime.block_on(enrol::enrol(folder, token, patience))?;
+    Ok(joined(enrolled.identity, enrolled.bytes))
 }
 
-fn enrol(_: &Config, _: &Paths, _: &str) -> Result<Joined, Failure> {
-    Err(Failure::new(code::INTERNAL).arg("problem", "no enrolment in this build"))
+fn joined(identity: Identity, bytes: u64) -> Joined {
+    Joined {
+        url: identity.url,
+        repository: identity.repository,
+        node: identity.node,
+        site: identity.site,
+        environment: identity.environment,
+        bytes,
+    }
 }

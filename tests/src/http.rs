@@ -103,6 +103,44 @@ impl Head {
     }
 }
 
+/// How the end of a body is known (RFC 9112 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    Empty,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks, of which the last is empty.
+    Chunked,
+    /// Whatever comes until the connection ends.
+    UntilClose,
+}
+
+impl Framing {
+    /// Of a request.
+    #[must_use]
+    pub fn of_request(head: &Head) -> Self {
+        if head.is_chunked() {
+            Self::Chunked
+        } else {
+            head.content_length().map_or(Self::Empty, Self::Length)
+        }
+    }
+
+    /// Of an answer to this method.
+    #[must_use]
+    pub fn of_response(head: &Head, method: &str) -> Self {
+        let status = head.word(1);
+        if method == "HEAD" || status.starts_with('1') || status == "204" || status == "304" {
+            Self::Empty
+        } else if head.is_chunked() {
+            Self::Chunked
+        } else {
+            head.content_length().map_or(Self::UntilClose, Self::Length)
+        }
+    }
+}
+
 /// Fetches `http://host:port/path`.
 ///
 /// # Errors
@@ -161,17 +199,18 @@ fn read_response(reader: &mut impl BufRead, method: &str) -> Result<Response> {
         .parse()
         .with_context(|| format!("status line `{}`", head.start))?;
     let mut body = Vec::new();
-    if method == "HEAD" || status == 204 || status == 304 {
-        // These never have one (RFC 9112 §6.3).
-    } else if head.is_chunked() {
-        read_chunked(reader, &mut body)?;
-    } else if let Some(length) = head.content_length() {
-        reader.take(length).read_to_end(&mut body)?;
-        if body.len() as u64 != length {
-            bail!("the body ended after {} of {length} bytes", body.len());
+    match Framing::of_response(&head, method) {
+        Framing::Empty => {}
+        Framing::Chunked => read_chunked(reader, &mut body)?,
+        Framing::Length(length) => {
+            reader.take(length).read_to_end(&mut body)?;
+            if body.len() as u64 != length {
+                bail!("the body ended after {} of {length} bytes", body.len());
+            }
         }
-    } else {
-        reader.read_to_end(&mut body)?;
+        Framing::UntilClose => {
+            reader.read_to_end(&mut body)?;
+        }
     }
     Ok(Response {
         status,

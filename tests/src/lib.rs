@@ -1,10 +1,12 @@
 //! The harness: everything that demo, proofs and end-to-end tests share. Nothing here ships.
 //! It drives the real binaries from outside, over real sockets and real files.
 
+pub mod fault;
 pub mod http;
 pub mod link;
 pub mod needs;
 pub mod notebook;
 pub mod proofs;
 pub mod seed;
+pub mod tap;
 pub mod world;

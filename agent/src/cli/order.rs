@@ -9,7 +9,7 @@ use sanaga_proto::ids::AppName;
 
 use super::watch::{Progress, Watcher};
 use super::{Context, internal};
-use crate::control::client::{Client, ask, out_of_place};
+use crate::control::client::{Client, absent, ask, out_of_place};
 use crate::control::{Done, Order, Reply, Report};
 
 /// What the threads of [`perform`] bring.
@@ -53,7 +53,7 @@ pub fn perform(order: &Order, context: &mut Context) -> Result<Reply, Failure> {
     client.send(order)?;
     let answered = thread::spawn(move || {
         let end = client.receive();
-        let end = end.and_then(|reply| reply.ok_or_else(|| internal("the agent has stopped")));
+        let end = end.and_then(|reply| reply.ok_or_else(|| absent(&path)));
         // Nobody listens any more when the command was interrupted.
         let _ = sender.send(News::End(end));
     });

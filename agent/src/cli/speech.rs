@@ -112,7 +112,7 @@ impl Speech {
             let small_unit = self.say(small_unit, &[]);
             format!("{big} {big_unit} {small} {small_unit}")
         };
-        if seconds < MINUTE_S || seconds >= DAY_S {
+        if !(MINUTE_S..DAY_S).contains(&seconds) {
             self.age(seconds)
         } else if seconds < HOUR_S {
             two(
@@ -202,10 +202,10 @@ fn tenths(bytes: u64, unit: usize) -> u64 {
 
 fn amount(bytes: u64) -> Amount {
     let last = UNITS.len() - 1;
-    // 999,950 bytes are 1.0 MB, and 999,499 are 999 KB.
+    // 999,500 bytes are 1.0 MB, and 999,499 are 999 KB.
     let fits = |unit: usize| match unit {
         0 => bytes < 1_000,
-        1 => tenths(bytes, 1) < 9_995,
+        1 => bytes < 999_500,
         _ => tenths(bytes, unit) < 10_000,
     };
     let unit = (0..last).find(|unit| fits(*unit)).unwrap_or(last);

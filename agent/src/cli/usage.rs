@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use sanaga_proto::code;
-use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::failure::{Coded as _, Failure, nearest};
 
 use super::speech::Speech;
 
@@ -28,6 +28,10 @@ pub fn answer(error: &Error, speech: &Speech) -> ExitCode {
 
 /// The failure for a command line.
 #[must_use]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the parser's enums are open, and most of their values are of no use here"
+)]
 pub fn failure(error: &Error, speech: &Speech) -> Failure {
     let given = |kind| error.get(kind).map(words).unwrap_or_default();
     let id = match error.kind() {
@@ -49,7 +53,14 @@ pub fn failure(error: &Error, speech: &Speech) -> Failure {
         ContextKind::SuggestedArg,
         ContextKind::SuggestedValue,
     ];
-    let near = near.into_iter().map(given).find(|word| !word.is_empty());
+    let near = near.into_iter().filter_map(|kind| error.get(kind));
+    let near: Vec<&str> = near.flat_map(list).collect();
+    let closest = nearest(&argument, near.iter().copied());
+    // Where none is close by our measure, the parser's best guess stands last.
+    let near = match (closest.as_str(), near.last()) {
+        ("", last) => last.copied(),
+        (closest, _) => Some(closest),
+    };
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     let args = [
@@ -61,16 +72,24 @@ pub fn failure(error: &Error, speech: &Speech) -> Failure {
     ];
     let mut problem = speech.say(id, &args);
     if let Some(near) = near {
-        problem.push_str(&speech.say("usage-near", &[("near", &near)]));
+        problem.push_str(&speech.say("usage-near", &[("near", near)]));
     }
     Failure::new(code::BAD_USAGE).arg("problem", problem)
 }
 
 fn words(value: &ContextValue) -> String {
+    list(value).join(", ")
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the parser's enums are open, and most of their values are of no use here"
+)]
+fn list(value: &ContextValue) -> Vec<&str> {
     match value {
-        ContextValue::String(word) => word.clone(),
-        ContextValue::Strings(words) => words.join(", "),
+        ContextValue::String(word) => vec![word],
+        ContextValue::Strings(words) => words.iter().map(String::as_str).collect(),
         // Numbers, styled texts and kinds to come: none of them names an argument.
-        _ => String::new(),
+        _ => Vec::new(),
     }
 }

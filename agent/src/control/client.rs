@@ -135,10 +135,16 @@ pub fn is_absent(failure: &Failure) -> bool {
     failure.code() == code::DAEMON_ABSENT
 }
 
-fn absent(path: &Path) -> Failure {
+/// The failure for a daemon that does not answer, or no longer.
+#[must_use]
+pub fn absent(path: &Path) -> Failure {
     Failure::new(code::DAEMON_ABSENT).arg("path", path.display())
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the system's list of errors is open"
+)]
 fn fault(path: &Path, error: io::Error) -> Failure {
     let failure = match error.kind() {
         ErrorKind::NotFound

@@ -24,6 +24,7 @@ const COPY_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Base {
     slot: PathBuf,
+    root: TreeRoot,
     tree: HashedTree,
 }
 
@@ -39,6 +40,7 @@ impl Base {
         })?;
         Ok(Self {
             slot: slot.to_owned(),
+            root: sidecar.release.root,
             tree: sidecar.tree,
         })
     }
@@ -53,14 +55,6 @@ impl Base {
     #[must_use]
     pub fn tree(&self) -> &HashedTree {
         &self.tree
-    }
-
-    /// Reads from one of its regular files.
-    ///
-    /// # Errors
-    /// A fault of the disk, and a file that is gone or shorter than it was.
-    pub fn read_at(&self, file: u32, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        self.open_file(file)?.read_exact_at(into, offset)
     }
 
     fn open_file(&self, file: u32) -> io::Result<File> {
@@ -80,6 +74,20 @@ impl Base {
             .file(file)
             .map(|entry| entry.path.clone())
             .unwrap_or_default()
+    }
+}
+
+impl sanaga_proto::pack::Base for Base {
+    fn root(&self) -> TreeRoot {
+        self.root
+    }
+
+    fn list(&self) -> &TreeList {
+        self.tree.list()
+    }
+
+    fn read_at(&self, file: u32, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.open_file(file)?.read_exact_at(out, offset)
     }
 }
 

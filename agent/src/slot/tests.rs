@@ -6,6 +6,8 @@ use std::path::Path;
 use sanaga_proto::ids::Digest;
 use sanaga_proto::tree::{Entry, HashedTree, Kind, TreeList};
 
+use sanaga_proto::pack::Base as _;
+
 use super::*;
 use crate::update::{Release, Seal, SlotNumber};
 

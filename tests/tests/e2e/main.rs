@@ -74,5 +74,5 @@ fn trial(case: &Case, reasons: &mut Vec<String>) -> Trial {
 }
 
 fn failed(error: anyhow::Error) -> Failed {
-    Failed::from(format!("{error:?}"))
+    Failed::from(format!("{error:#}"))
 }

@@ -1,0 +1,128 @@
+//! The loop of one app: gather, decide, store, perform.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::wire::receipt::EventKind;
+use tokio::time::{sleep, timeout};
+
+use super::node::{App, Node};
+use crate::update::{Decision, Effect, Fault, Outcome, next};
+
+/// After a fault of our own disk or database, seconds.
+const FAULT_PAUSE: Duration = Duration::from_secs(5);
+
+/// Runs an app for as long as the daemon lives.
+pub async fn drive(node: Rc<Node>, app: Rc<App>) {
+    loop {
+        if let Err(failure) = turn(&node, &app).await {
+            tracing::error!(app = %app.name, %failure, "nothing can be decided or stored");
+            *app.failure.borrow_mut() = Some(failure);
+            node.tell();
+            sleep(FAULT_PAUSE).await;
+        }
+    }
+}
+
+async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
+    node.watch_what_runs(app).await;
+    let facts = node.gather(app).await?;
+    let before = app.journal.borrow().clone();
+    let decision = next(&before, &facts, &node.policy(app));
+    store(node, app, &decision)?;
+    answer(app, &decision);
+    let kind = decision.effect.kind();
+    let result = match decision.effect {
+        Effect::None => return Ok(()),
+        Effect::Wait { seconds } => {
+            let _ = timeout(Duration::from_secs(seconds), app.wake.notified()).await;
+            return Ok(());
+        }
+        Effect::Probe { installed, seconds } => {
+            node.look(app, &installed, seconds).await;
+            return Ok(());
+        }
+        effect => {
+            tracing::info!(app = %app.name, phase = %app.phase(), effect = ?kind, "performing");
+            node.perform(app, effect).await
+        }
+    };
+    let result = result.map_err(|failure| {
+        tracing::warn!(app = %app.name, %failure, effect = ?kind, "failed");
+        let fault = Fault::of(&failure);
+        *app.failure.borrow_mut() = Some(failure);
+        fault
+    });
+    *app.last.borrow_mut() = Some(Outcome {
+        effect: kind,
+        result,
+    });
+    Ok(())
+}
+
+/// Journal and receipts go into one transaction, before anything is done.
+fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
+    let changed = *app.journal.borrow() != decision.journal;
+    if !changed && decision.events.is_empty() {
+        return Ok(());
+    }
+    let now = node.clock.read();
+    let received = app
+        .pack
+        .borrow()
+        .as_ref()
+        .and_then(|pack| node.received_for(&pack.offer));
+    if let Some(number) = node
+        .helper
+        .record(&decision.journal, &decision.events, received, now)?
+    {
+        app.last_receipt.set(Some(number));
+    }
+    let moved = app.phase() != decision.journal.phase;
+    *app.journal.borrow_mut() = decision.journal.clone();
+    if moved {
+        app.phase_since_s.set(now.uptime_s);
+        tracing::info!(app = %app.name, phase = %decision.journal.phase, "phase");
+        if decision.journal.phase.is_at_rest() && decision.journal.blocked.is_none() {
+            app.failure
+                .borrow_mut()
+                .take_if(|failure| failure.code().exit != sanaga_proto::code::Exit::RolledBack);
+        }
+    }
+    for event in &decision.events {
+        tracing::info!(app = %app.name, event = %event.kind, detail = %event.detail, "event");
+        match (event.kind, &event.release) {
+            (EventKind::Committed, Some(release)) => {
+                node.helper.raise_counter(&app.name, release)?;
+                node.poll_now.notify_one();
+            }
+            (EventKind::RolledBack | EventKind::Refused | EventKind::NeedsHands, _) => {
+                node.poll_now.notify_one()
+            }
+            (
+                EventKind::Booted
+                | EventKind::Enrolled
+                | EventKind::Staged
+                | EventKind::Activated
+                | EventKind::Committed
+                | EventKind::Superseded
+                | EventKind::Held
+                | EventKind::OperatorAction
+                | EventKind::Alarm,
+                _,
+            ) => {}
+        }
+    }
+    node.tell();
+    Ok(())
+}
+
+fn answer(app: &App, decision: &Decision) {
+    if let Some(answer) = decision.answer
+        && let Some((_, asked)) = app.order.borrow_mut().take()
+    {
+        // Whoever asked may have gone; the order stands in the journal all the same.
+        let _ = asked.send(answer);
+    }
+}

@@ -1,0 +1,305 @@
+//! Bringing a pack here: the cheapest way, from the first host that moves.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sanaga_proto::code;
+use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::ids::TreeRoot;
+use sanaga_proto::wire::offer::Offer;
+use tokio::time::sleep;
+
+use super::node::{App, Node, PackState};
+use crate::fetch::client::{Host, Patience};
+use crate::fetch::plan::{Plan, choose};
+use crate::fetch::resume::{self, PackFile};
+use crate::fetch::retry::{RetryPolicy, pause};
+use crate::fetch::{FetchError, tls};
+use crate::identity::{Credentials, IdentityFiles};
+use crate::store::state;
+use crate::update::{Seal, Target};
+
+impl Node {
+    /// Fetches the pack of a target. Ends early, without a fault, when something else of the app has
+    /// changed; what arrived stays.
+    ///
+    /// # Errors
+    /// [`code::NO_PACK`] when no offer leads there, or a fault of the disk. A fault of the link is
+    /// none: it is waited out here.
+    pub async fn fetch(&self, app: &App, target: &Target) -> Result<(), Failure> {
+        let offer = self.plan(app, target)?;
+        sanaga_durable::make_dir(&self.paths.packs)
+            .map_err(|error| crate::disk::durable_failure(&self.paths.packs, error))?;
+        self.drop_other_packs(&offer);
+        let (folder, opened) = (self.paths.packs.clone(), offer.clone());
+        let mut pack = tokio::task::spawn_blocking(move || PackFile::open(&folder, &opened))
+            .await
+            .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?
+            .map_err(Failure::of)?;
+        self.show(app, &offer, &pack);
+        while !pack.is_complete() {
+            tokio::select! {
+                tried = self.try_hosts(app, &offer, &mut pack) => tried?,
+                () = app.wake.notified() => {
+                    self.settle(app, &offer, &mut pack);
+                    return Ok(());
+                }
+            }
+        }
+        self.settle(app, &offer, &mut pack);
+        Ok(())
+    }
+
+    fn plan(&self, app: &App, target: &Target) -> Result<Offer, Failure> {
+        let damaged = app.damaged_bases.borrow();
+        let here: BTreeSet<TreeRoot> = app
+            .seals
+            .borrow()
+            .values()
+            .filter_map(|seal| match seal {
+                Seal::Sealed(release) => Some(release.root),
+                Seal::Damaged(_) | Seal::Unsealed => None,
+            })
+            .filter(|root| !damaged.contains(root))
+            .collect();
+        let offers = self.helper.offers(&target.release.root)?;
+        let had = |offer: &Offer| {
+            std::fs::metadata(resume::path(&self.paths.packs, offer)).map_or(0, |file| file.len())
+        };
+        let bytes_max = app
+            .wanted
+            .borrow()
+            .as_ref()
+            .and_then(|wanted| wanted.download_bytes_max);
+        match choose(&offers, &target.release.root, &here, had, bytes_max) {
+            Plan::Pack(offer) => Ok(offer),
+            Plan::NoWay | Plan::TooExpensive { .. } => {
+                app.needs_full.set(true);
+                self.poll_now.notify_one();
+                let release = format!("{}@{}", app.name, target.release.version);
+                Err(Failure::new(code::NO_PACK).arg("release", release))
+            }
+        }
+    }
+
+    /// One pass over the content hosts; after it, a pause if none of them moved.
+    async fn try_hosts(
+        &self,
+        app: &App,
+        offer: &Offer,
+        pack: &mut PackFile,
+    ) -> Result<(), Failure> {
+        let urls = self.content_urls();
+        let may_skip = urls.len() == 1;
+        for url in &urls {
+            let now_s = self.clock.read().uptime_s;
+            if !self
+                .breakers
+                .borrow()
+                .get(url)
+                .copied()
+                .unwrap_or_default()
+                .allows(now_s)
+            {
+                continue;
+            }
+            let before = pack.received();
+            let result = match self.host(url) {
+                Ok(host) => self.watched_fetch(app, offer, pack, &host, may_skip).await,
+                Err(error) => Err(error),
+            };
+            self.settle(app, offer, pack);
+            match result {
+                Ok(()) => {
+                    self.moved(url);
+                    return Ok(());
+                }
+                Err(error @ FetchError::Disk { .. }) => return Err(Failure::of(error)),
+                Err(error) => {
+                    tracing::info!(host = %url, at = pack.received(), of = pack.total(), %error, "link lost; kept");
+                    if pack.received() > before {
+                        // A transfer that moves is never given up.
+                        self.moved(url);
+                    }
+                    self.failed(url, &error);
+                    *app.failure.borrow_mut() = Some(Failure::of(error));
+                    self.tell();
+                }
+            }
+        }
+        let now_s = self.clock.read().uptime_s;
+        let breakers = self.breakers.borrow().clone();
+        let until = urls
+            .iter()
+            .filter_map(|url| breakers.get(url))
+            .map(|breaker| breaker.until_uptime_s)
+            .min();
+        sleep(Duration::from_secs(
+            until.unwrap_or(now_s).saturating_sub(now_s).max(1),
+        ))
+        .await;
+        Ok(())
+    }
+
+    /// Fetches, and shows once a second how far it is.
+    async fn watched_fetch(
+        &self,
+        app: &App,
+        offer: &Offer,
+        pack: &mut PackFile,
+        host: &Host,
+        may_skip: bool,
+    ) -> Result<(), FetchError> {
+        let shown = pack.progress();
+        let fetch = pack.fetch(host, may_skip);
+        tokio::pin!(fetch);
+        loop {
+            tokio::select! {
+                result = &mut fetch => return result,
+                () = sleep(Duration::from_secs(1)) => {
+                    if let Some(state) = app.pack.borrow_mut().as_mut().filter(|state| state.offer == *offer) {
+                        state.received = shown.get();
+                    }
+                    self.tell();
+                }
+            }
+        }
+    }
+
+    /// Puts what a transfer has cost into the ledger, and shows where it stands.
+    fn settle(&self, app: &App, offer: &Offer, pack: &mut PackFile) {
+        let cost = pack.take_cost();
+        if cost.received_bytes > 0 {
+            let written = self.helper.store().write(|db| {
+                state::add_transfer(db, &offer.frame_root, cost.received_bytes, cost.twice_bytes)
+            });
+            if let Err(failure) = written {
+                tracing::warn!(%failure, "the ledger of the transfer is short");
+            }
+        }
+        self.show(app, offer, pack);
+    }
+
+    fn show(&self, app: &App, offer: &Offer, pack: &PackFile) {
+        *app.pack.borrow_mut() = Some(PackState {
+            offer: offer.clone(),
+            received: pack.received(),
+            total: pack.total(),
+            complete: pack.is_complete(),
+        });
+        self.tell();
+    }
+
+    /// Body bytes read for an offer's pack so far.
+    #[must_use]
+    pub fn received_for(&self, offer: &Offer) -> Option<u64> {
+        let ledger = self
+            .helper
+            .store()
+            .read(|db| state::transfer(db, &offer.frame_root))
+            .ok()?;
+        Some(ledger.0)
+    }
+
+    /// The hosts that packs come from, in order.
+    pub fn content_urls(&self) -> Vec<String> {
+        let assigned = self
+            .helper
+            .assignment()
+            .ok()
+            .flatten()
+            .map(|assignment| assignment.content_urls);
+        assigned
+            .filter(|urls| !urls.is_empty())
+            .unwrap_or_else(|| vec![self.helper.identity().url.clone()])
+    }
+
+    /// A host by its URL, with our credentials if it is the controller.
+    ///
+    /// # Errors
+    /// [`FetchError::Tls`] when a certificate or key does not load.
+    pub fn host(&self, url: &str) -> Result<Host, FetchError> {
+        let fetch = &self.config.fetch;
+        let patience = Patience {
+            connect_s: fetch.connect.as_secs(),
+            stall_s: fetch.stall.as_secs(),
+        };
+        let config = if url.starts_with("https://") {
+            let files =
+                IdentityFiles::new(self.paths.pinned_root.parent().unwrap_or(&self.paths.state));
+            let credentials = Credentials::load(&files)
+                .map_err(|failure| FetchError::Tls(failure.to_string()))?;
+            Some(tls::pinned(&credentials, self.known_s())?)
+        } else {
+            None
+        };
+        Host::new(url, config, patience)
+    }
+
+    fn moved(&self, url: &str) {
+        self.breakers
+            .borrow_mut()
+            .entry(url.to_owned())
+            .or_default()
+            .moved();
+        self.keep_breaker(url, 0, 0);
+    }
+
+    /// Counts a failure of a host, in memory and for the next life.
+    pub fn failed(&self, url: &str, error: &FetchError) -> Duration {
+        let fetch = &self.config.fetch;
+        let policy = RetryPolicy {
+            min_s: fetch.retry_min.as_secs(),
+            max_s: fetch.retry_max.as_secs(),
+        };
+        let mut breakers = self.breakers.borrow_mut();
+        let breaker = breakers.entry(url.to_owned()).or_default();
+        let failures = breaker.failures.saturating_add(1);
+        let wait = pause(policy, failures, chance(), error.wait_s());
+        breaker.failed(wait, self.clock.read().uptime_s);
+        drop(breakers);
+        self.keep_breaker(url, failures, wait.as_secs());
+        tracing::debug!(host = %url, code = %error.code(), wait_s = wait.as_secs(), "host failed");
+        wait
+    }
+
+    fn keep_breaker(&self, url: &str, failures: u32, pause_s: u64) {
+        if let Err(failure) = self
+            .helper
+            .store()
+            .write(|db| state::set_host(db, url, failures, pause_s))
+        {
+            tracing::warn!(%failure, "how a host behaved is not remembered");
+        }
+    }
+
+    /// Packs are bounded: one that nobody asks for any more makes room.
+    fn drop_other_packs(&self, keep: &Offer) {
+        let mut wanted = vec![resume::path(&self.paths.packs, keep)];
+        for app in self.apps.borrow().values() {
+            let pack = app.pack.borrow();
+            wanted.extend(
+                pack.as_ref()
+                    .map(|pack| resume::path(&self.paths.packs, &pack.offer)),
+            );
+        }
+        for entry in std::fs::read_dir(&self.paths.packs)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if !wanted.contains(&entry.path()) {
+                let _ = sanaga_durable::remove_file(&entry.path());
+            }
+        }
+    }
+}
+
+/// Uniform in 0..1, so that many nodes do not call at once.
+pub(super) fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    }
+}

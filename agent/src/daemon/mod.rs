@@ -1,0 +1,15 @@
+//! The daemon: gather facts, decide, store, perform, again. One task for each app, one that polls,
+//! one that listens on the local socket; all on one thread, none decides anything itself.
+
+mod driver;
+mod fetching;
+mod gather;
+mod installing;
+mod node;
+mod perform;
+mod poller;
+mod report;
+mod socket;
+mod start;
+
+pub use start::run;

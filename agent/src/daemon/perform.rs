@@ -1,0 +1,217 @@
+//! Effect → edge. Nothing is decided here.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sanaga_proto::code;
+use sanaga_proto::failure::Failure;
+use sanaga_proto::manifest::Manifest;
+use tokio::time::sleep;
+
+use super::gather::number_of;
+use super::node::{App, Node, Watched};
+use crate::health::{Monitor, ProbeSpec};
+use crate::helper::Settings;
+use crate::identity;
+use crate::service::{Launch, ServiceSpec, ServiceStatus};
+use crate::update::{Effect, Installed, Target};
+
+impl Node {
+    /// Performs one effect.
+    ///
+    /// # Errors
+    /// Why it did not come about; the machine decides what follows.
+    pub async fn perform(&self, app: &App, effect: Effect) -> Result<(), Failure> {
+        match effect {
+            Effect::None
+            | Effect::Wait { .. }
+            | Effect::Probe { .. }
+            | Effect::SnapshotData { .. } => Ok(()),
+            Effect::Fetch { target } => self.fetch(app, &target).await,
+            Effect::Stage { target } => self.stage(app, target).await,
+            Effect::StopService => {
+                app.monitor.borrow_mut().take();
+                app.service.stop().await.map_err(Failure::of)
+            }
+            Effect::SwapCurrent { to_slot } => {
+                app.folder.swap_current(to_slot).map_err(Failure::of)
+            }
+            Effect::RemoveCurrent => app.folder.remove_current().map_err(Failure::of),
+            Effect::StartService { installed } => self.start(app, &installed).await,
+            Effect::RewritePrevious { to_slot } => {
+                app.folder.rewrite_previous(to_slot).map_err(Failure::of)
+            }
+            Effect::Prune { slots } => {
+                app.seals
+                    .borrow_mut()
+                    .retain(|number, _| !slots.contains(number));
+                app.folder.prune(&slots).map_err(Failure::of)
+            }
+        }
+    }
+
+    /// Waits for the next look of a probe, for news, or for the time to pass.
+    pub async fn look(&self, app: &App, _installed: &Installed, seconds: u64) {
+        let monitor = app
+            .monitor
+            .borrow()
+            .as_ref()
+            .map(|watched| Rc::clone(&watched.monitor));
+        let looked = async {
+            match monitor {
+                Some(monitor) => monitor.looked().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = looked => {}
+            () = app.wake.notified() => {}
+            () = sleep(Duration::from_secs(seconds.max(1))) => {}
+        }
+    }
+
+    /// Has probes look at whatever runs, also after a restart of the agent or of the service.
+    pub async fn watch_what_runs(&self, app: &App) {
+        let ServiceStatus::Running {
+            slot, pid, up_s, ..
+        } = app.service.status().await
+        else {
+            return;
+        };
+        let (Some(number), Some(launch)) = (number_of(&slot), app.service.wanted()) else {
+            return;
+        };
+        let settings = launch.settings_digest;
+        let now_s = self.clock.read().uptime_s;
+        if let Some(watched) = app.monitor.borrow_mut().as_mut()
+            && (watched.slot, watched.settings) == (number, settings)
+        {
+            if watched.pid != pid {
+                watched.pid = pid;
+                watched.monitor.restarted(now_s.saturating_sub(up_s));
+            }
+            return;
+        }
+        let Ok((_, manifest)) = self.helper.installed_manifest(&app.folder, number) else {
+            return;
+        };
+        let text = std::fs::read_to_string(&launch.settings).unwrap_or_default();
+        let values = Settings::from_text(&manifest, &text);
+        match probes(&manifest, &values) {
+            Ok(specs) => {
+                let started_s = now_s.saturating_sub(up_s);
+                let monitor = Monitor::start(specs, &Arc::new(launch), started_s, &self.clock);
+                let watched = Watched {
+                    slot: number,
+                    settings,
+                    pid,
+                    monitor: Rc::new(monitor),
+                };
+                *app.monitor.borrow_mut() = Some(watched);
+            }
+            Err(failure) => *app.failure.borrow_mut() = Some(failure),
+        }
+    }
+
+    async fn stage(&self, app: &App, target: Target) -> Result<(), Failure> {
+        let helper = Arc::clone(&self.helper);
+        let name = app.name.clone();
+        let reserve = self.config.limits.disk_free_bytes_min;
+        let pack = app
+            .pack
+            .borrow()
+            .clone()
+            .filter(|pack| pack.offer.root == target.release.root);
+        let packs = self.paths.packs.clone();
+        app.seals.borrow_mut().remove(&target.slot);
+        let base = pack.as_ref().and_then(|pack| pack.offer.base);
+        let work = move || match pack {
+            Some(pack) if pack.complete => {
+                let path = crate::fetch::resume::path(&packs, &pack.offer);
+                helper.stage(&name, &target, &pack.offer, &path, reserve)
+            }
+            Some(_) | None => helper.stage_copy(&name, &target, reserve),
+        };
+        let result = tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(Failure::new(code::INTERNAL).arg("problem", error)));
+        if let Err(failure) = &result
+            && sanaga_proto::failure::Coded::code(failure) == code::BASE_DAMAGED
+        {
+            // The same patch would fail again: another way is looked for.
+            app.damaged_bases.borrow_mut().extend(base);
+            app.needs_full.set(true);
+            app.pack.borrow_mut().take();
+        }
+        result
+    }
+
+    async fn start(&self, app: &App, installed: &Installed) -> Result<(), Failure> {
+        let slot = app
+            .folder
+            .find_slot(installed.slot)
+            .ok_or_else(|| Failure::new(code::DRIFT).arg("path", app.folder.slots().display()))?;
+        let (_, manifest) = self
+            .helper
+            .installed_manifest(&app.folder, installed.slot)?;
+        let settings = self.settings_file(app, installed)?;
+        let data = app.folder.data();
+        for folder in [&data, &app.folder.service()] {
+            sanaga_durable::make_dir(folder)
+                .map_err(|error| crate::disk::durable_failure(folder, error))?;
+        }
+        app.monitor.borrow_mut().take();
+        let launch = Launch {
+            app: app.name.clone(),
+            version: installed.release.version.clone(),
+            spec: ServiceSpec::from(&manifest.service),
+            slot,
+            settings,
+            settings_digest: installed.release.settings,
+            data,
+        };
+        app.service.start(&launch).await.map_err(Failure::of)?;
+        self.watch_what_runs(app).await;
+        Ok(())
+    }
+
+    /// The file with the settings of a release; it is named by its content, so that a roll back finds
+    /// the old ones.
+    fn settings_file(
+        &self,
+        app: &App,
+        installed: &Installed,
+    ) -> Result<std::path::PathBuf, Failure> {
+        let folder = app.folder.path().join("settings");
+        let path = folder.join(format!("{}.env", installed.release.settings.short()));
+        if path.is_file() {
+            return Ok(path);
+        }
+        let wanted = app.wanted.borrow().clone();
+        let settings = wanted
+            .filter(|wanted| wanted.settings.digest() == installed.release.settings)
+            .map(|wanted| wanted.settings.clone())
+            .ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", path.display()))?;
+        sanaga_durable::make_dir(&folder)
+            .map_err(|error| crate::disk::durable_failure(&folder, error))?;
+        identity::write(&path, settings.to_text().as_bytes(), 0o644)?;
+        Ok(path)
+    }
+}
+
+fn probes(manifest: &Manifest, settings: &Settings) -> Result<Vec<ProbeSpec>, Failure> {
+    manifest
+        .probes
+        .iter()
+        .map(|probe| {
+            ProbeSpec::new(probe, &settings.values).map_err(|error| {
+                Failure::new(code::BAD_SETTING)
+                    .arg("app", &manifest.app)
+                    .arg("setting", &error.name)
+                    .arg("problem", &error)
+                    .because(error)
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,278 @@
+//! From a stopped agent to a running one: lock, database, apps, tasks; and back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use sanaga_proto::code;
+use sanaga_proto::failure::Failure;
+use sanaga_proto::ids::AppName;
+use sanaga_proto::wire::receipt::EventKind;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, spawn_local};
+
+use super::driver::drive;
+use super::node::{App, Contact, Node};
+use super::poller::poll_for_ever;
+use super::socket::listen;
+use crate::cli::RunOptions;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Paths;
+use crate::disk;
+use crate::fetch::retry::Breaker;
+use crate::helper::Helper;
+use crate::identity::{Identity, IdentityFiles};
+use crate::service::Service;
+use crate::slot::{self, AppFolder};
+use crate::store::shared::SharedStore;
+use crate::store::state;
+use crate::update::{Installed, Journal, Seal};
+
+/// Runs the daemon until it is told to stop. What it supervises goes on without it.
+///
+/// # Errors
+/// [`code::NOT_ENROLLED`], [`code::LOCKED`], or a fault of the disk.
+pub fn run(options: RunOptions) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .build()
+        .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?;
+    let local = LocalSet::new();
+    runtime.block_on(local.run_until(serve(options)))
+}
+
+async fn serve(options: RunOptions) -> Result<(), Failure> {
+    let paths = &options.paths;
+    for folder in [&paths.state, &paths.apps, &paths.packs, &paths.run] {
+        sanaga_durable::make_dir(folder).map_err(|error| disk::durable_failure(folder, error))?;
+    }
+    let lock_path = paths.state.join("lock");
+    let lock = sanaga_durable::Lock::try_acquire(&lock_path)
+        .map_err(|error| disk::durable_failure(&lock_path, error))?;
+    let _lock = lock.map_err(|_| Failure::new(code::LOCKED).arg("path", paths.state.display()))?;
+    let node = Rc::new(open(options.clone())?);
+    let listener = bind(paths)?;
+    node.know_apps()?;
+    let apps: Vec<Rc<App>> = node.apps.borrow().values().cloned().collect();
+    node.follow_assignment(&apps)?;
+    note_boot(&node)?;
+    for app in apps {
+        spawn_local(drive(Rc::clone(&node), app));
+    }
+    let poller = spawn_local(poll_for_ever(Rc::clone(&node)));
+    let socket = spawn_local(listen(Rc::clone(&node), listener));
+    let newcomers = spawn_local(start_newcomers(Rc::clone(&node)));
+    let clock = Arc::clone(&node.clock);
+    let ticker = spawn_local(async move {
+        loop {
+            let asked = Arc::clone(&clock);
+            // Asking the kernel may block; the answer only decides whether the wall clock is sure.
+            let _ = tokio::task::spawn_blocking(move || asked.refresh()).await;
+            tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+        }
+    });
+    tracing::info!(node = %node.helper.identity().node, "agent is running");
+    // Under systemd, `Type=notify`; elsewhere nobody listens.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    stopped().await;
+    for task in [poller, socket, newcomers, ticker] {
+        task.abort();
+    }
+    let _ = std::fs::remove_file(&paths.socket);
+    tracing::info!("agent stops; what it supervises goes on");
+    Ok(())
+}
+
+fn open(options: RunOptions) -> Result<Node, Failure> {
+    let paths = options.paths;
+    let files = IdentityFiles::new(paths.pinned_root.parent().unwrap_or(&paths.state));
+    let identity = Identity::load(&files)?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
+    let store =
+        SharedStore::open(&paths.database, &paths.state.join("floors")).map_err(Failure::of)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
+    let helper = Helper::open(Arc::new(store), identity, files, paths.apps.clone())?;
+    let mut breakers = BTreeMap::new();
+    let uptime_s = clock.read().uptime_s;
+    for url in [helper.identity().url.clone()] {
+        let (failures, pause_s) = helper.store().read(|db| state::host(db, &url))?;
+        if failures > 0 {
+            breakers.insert(
+                url,
+                Breaker {
+                    failures,
+                    until_uptime_s: uptime_s.saturating_add(pause_s),
+                },
+            );
+        }
+    }
+    Ok(Node {
+        config: options.config,
+        paths,
+        clock,
+        helper: Arc::new(helper),
+        apps: RefCell::default(),
+        contact: RefCell::new(Contact::default()),
+        breakers: RefCell::new(breakers),
+        poll_now: Notify::new(),
+        changed: Notify::new(),
+        polls: Cell::new(0),
+        polled: Notify::new(),
+    })
+}
+
+/// A socket that is left from a killed agent is ours to remove: the lock says that nobody else runs.
+fn bind(paths: &Paths) -> Result<UnixListener, Failure> {
+    let _ = std::fs::remove_file(&paths.socket);
+    let listener =
+        UnixListener::bind(&paths.socket).map_err(|error| disk::failure(&paths.socket, error))?;
+    let private = std::fs::Permissions::from_mode(0o660);
+    std::fs::set_permissions(&paths.socket, private)
+        .map_err(|error| disk::failure(&paths.socket, error))?;
+    Ok(listener)
+}
+
+impl Node {
+    /// Makes the daemon know every app that the journal, the disk or the assignment names.
+    ///
+    /// # Errors
+    /// A fault of the disk.
+    pub fn know_apps(&self) -> Result<(), Failure> {
+        let journals: BTreeMap<String, String> = self
+            .helper
+            .store()
+            .read(state::journals)?
+            .into_iter()
+            .collect();
+        let mut names: Vec<AppName> = journals
+            .keys()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        let entries = std::fs::read_dir(&self.paths.apps)
+            .into_iter()
+            .flatten()
+            .flatten();
+        names.extend(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()));
+        if let Some(assignment) = self.helper.assignment()? {
+            names.extend(assignment.apps.into_iter().map(|app| app.app));
+        }
+        for name in names {
+            if self.apps.borrow().contains_key(&name) {
+                continue;
+            }
+            let app = self.open_app(
+                name.clone(),
+                journals.get(name.as_str()).map(String::as_str),
+            )?;
+            self.apps.borrow_mut().insert(name, Rc::new(app));
+            self.changed.notify_waiters();
+        }
+        Ok(())
+    }
+
+    fn open_app(&self, name: AppName, journal: Option<&str>) -> Result<App, Failure> {
+        let folder = AppFolder::new(&self.paths.apps, &name);
+        sanaga_durable::make_dir(&folder.service())
+            .map_err(|error| disk::durable_failure(&folder.service(), error))?;
+        let journal = match journal.map(Journal::from_json) {
+            Some(Ok(journal)) => journal,
+            Some(Err(error)) => {
+                tracing::warn!(app = %name, %error, "the journal is made anew from the disk");
+                from_disk(&name, &folder)?
+            }
+            None => from_disk(&name, &folder)?,
+        };
+        let options = (&self.config.service).into();
+        let service = Service::open(
+            name.clone(),
+            &folder.service(),
+            options,
+            Arc::clone(&self.clock),
+        )
+        .map_err(Failure::of)?;
+        Ok(App {
+            name,
+            folder,
+            journal: RefCell::new(journal),
+            service,
+            monitor: RefCell::default(),
+            wanted: RefCell::default(),
+            seals: RefCell::default(),
+            order: RefCell::default(),
+            last: RefCell::default(),
+            pack: RefCell::default(),
+            damaged_bases: RefCell::default(),
+            needs_full: Cell::new(false),
+            wake: Notify::new(),
+            phase_since_s: Cell::new(self.clock.read().uptime_s),
+            failure: RefCell::default(),
+            last_receipt: Cell::new(None),
+        })
+    }
+}
+
+/// The journal of an app whose database was lost: what the links name was installed.
+fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
+    let observed = slot::observe(folder, &BTreeMap::new()).map_err(Failure::of)?;
+    let installed =
+        |slot: Option<u32>| match slot.and_then(|slot| Some((slot, observed.slots.get(&slot)?))) {
+            Some((slot, Seal::Sealed(release))) => Some(Installed {
+                release: release.clone(),
+                slot,
+            }),
+            Some((_, Seal::Damaged(_) | Seal::Unsealed)) | None => None,
+        };
+    Ok(Journal::adopted(
+        name.clone(),
+        installed(observed.current),
+        installed(observed.previous),
+    ))
+}
+
+/// One receipt for each boot of the machine, not for each start of the agent.
+fn note_boot(node: &Node) -> Result<(), Failure> {
+    let now = node.clock.read();
+    let known = node.helper.store().read(|db| state::note(db, "boot"))?;
+    if known.as_deref() != Some(now.boot.as_slice()) {
+        node.helper.note_event(EventKind::Booted, None, "", now)?;
+        node.helper
+            .store()
+            .write(|db| state::set_note(db, "boot", &now.boot))?;
+    }
+    Ok(())
+}
+
+/// Apps that an assignment names for the first time get their task.
+async fn start_newcomers(node: Rc<Node>) {
+    let mut known: Vec<AppName> = node.apps.borrow().keys().cloned().collect();
+    loop {
+        let apps: Vec<Rc<App>> = node.apps.borrow().values().cloned().collect();
+        for app in apps {
+            if !known.contains(&app.name) {
+                known.push(app.name.clone());
+                spawn_local(drive(Rc::clone(&node), app));
+            }
+        }
+        tokio::select! {
+            () = node.changed.notified() => {}
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+async fn stopped() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,148 @@
+//! The privileged side. It trusts nothing that it is told: it gets metadata, assignments, manifests
+//! and packs as bytes and verifies them itself; it alone writes slots and links, holds the node's
+//! key, and signs only what it has done. It never touches the network.
+
+mod adopt;
+mod receipts;
+pub mod settings;
+mod staging;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use adopt::{Adopted, Incoming, poll_name};
+use sanaga_proto::failure::Failure;
+use sanaga_proto::ids::{AppName, NodeKeyId};
+use sanaga_proto::trust::{Alarm, CounterFloor, Floors, KeySet, Stored};
+pub use settings::Settings;
+
+use crate::identity::{self, Identity, IdentityFiles, NodeKey};
+use crate::slot::{AppFolder, Sidecar};
+use crate::store::shared::SharedStore;
+use crate::store::state;
+use crate::update::Release;
+
+/// The name of the note that holds the keys of the environment's role, for the floors of counters.
+const ENVIRONMENT_KEYS: &str = "trust/environment-keys";
+
+/// The privileged side of one node.
+pub struct Helper {
+    store: Arc<SharedStore>,
+    identity: Identity,
+    node_key: NodeKey,
+    files: IdentityFiles,
+    apps: PathBuf,
+}
+
+impl Helper {
+    /// Opens the helper of an enrolled node. The first time, trust begins with the enrolled root.
+    ///
+    /// # Errors
+    /// [`sanaga_proto::code::NOT_ENROLLED`], or a fault of the disk.
+    pub fn open(
+        store: Arc<SharedStore>,
+        identity: Identity,
+        files: IdentityFiles,
+        apps: PathBuf,
+    ) -> Result<Self, Failure> {
+        let node_key = NodeKey::load(&files)?;
+        let helper = Self {
+            store,
+            identity,
+            node_key,
+            files,
+            apps,
+        };
+        if !helper.store.is_begun()? && helper.sidecar_floors().is_empty() {
+            let root = identity::read_optional(&helper.files.root())?.unwrap_or_default();
+            helper.store.begin_trust(&root)?;
+            let epoch = helper.fresh_epoch();
+            helper.store.write(|db| state::begin_chain(db, epoch))?;
+        }
+        Ok(helper)
+    }
+
+    /// Who this node is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The node's key.
+    #[must_use]
+    pub fn node_key_id(&self) -> NodeKeyId {
+        self.node_key.id()
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// The folder of an app.
+    #[must_use]
+    pub fn folder(&self, app: &AppName) -> AppFolder {
+        AppFolder::new(&self.apps, app)
+    }
+
+    /// Raises the floor of an app's counter: from now on nothing older comes from afar (rule 9).
+    ///
+    /// # Errors
+    /// A fault of the disk.
+    pub fn raise_counter(&self, app: &AppName, release: &Release) -> Result<(), Failure> {
+        let (_, mut floors, _) = self.load_trust()?;
+        let keys = self.store.read(|db| state::note(db, ENVIRONMENT_KEYS))?;
+        let keys: KeySet = keys
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default();
+        floors.accept_counter(CounterFloor {
+            environment: self.identity.environment.clone(),
+            app: app.clone(),
+            keys,
+            counter: release.counter,
+            version: release.version.clone(),
+        });
+        self.store.keep(&floors, &[])
+    }
+
+    /// Whether a hold stops this node.
+    ///
+    /// # Errors
+    /// A fault of the disk.
+    pub fn is_held(&self) -> Result<bool, Failure> {
+        let (_, floors, _) = self.load_trust()?;
+        Ok(floors.held("all") || floors.held(&self.node_key_id().to_string()))
+    }
+
+    pub(crate) fn load_trust(&self) -> Result<(Stored, Floors, Vec<Alarm>), Failure> {
+        let pinned = identity::read_optional(&self.files.root())?;
+        self.store.load_trust(self.sidecar_floors(), pinned)
+    }
+
+    /// The floors that installed releases carry.
+    fn sidecar_floors(&self) -> Vec<Floors> {
+        let mut floors = Vec::new();
+        for app in std::fs::read_dir(&self.apps)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            for slot in std::fs::read_dir(app.path().join("slots"))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                if !slot.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    continue;
+                }
+                let bytes = Sidecar::read(&slot.path())
+                    .ok()
+                    .flatten()
+                    .and_then(|sidecar| sidecar.floors);
+                floors.extend(bytes.and_then(|bytes| Floors::from_bytes(&bytes).ok()));
+            }
+        }
+        floors
+    }
+}

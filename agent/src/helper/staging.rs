@@ -1,0 +1,214 @@
+//! Staging as the helper does it: the pack's events are only orders to write; what was written is
+//! compared with the root that the environment's keys signed.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use sanaga_proto::code;
+use sanaga_proto::failure::Failure;
+use sanaga_proto::ids::{AppName, TreeRoot};
+use sanaga_proto::pack::frame::VerifiedReader;
+use sanaga_proto::pack::{self, DecodeError, Event, TreeSink};
+use sanaga_proto::tree::{HashedTree, TreeList};
+use sanaga_proto::wire::offer::Offer;
+use sanaga_proto::wire::poll::name;
+
+use super::Helper;
+use crate::disk;
+use crate::slot::{AppFolder, Base, Sidecar, SlotError, Staging};
+use crate::store::state;
+use crate::update::{Release, Target};
+
+impl Helper {
+    /// Makes the target's slot from a pack. Blocking; everything of it can be repeated.
+    ///
+    /// # Errors
+    /// [`code::BASE_DAMAGED`] when the base cannot be used, [`code::BAD_PACK`], [`code::TREE_MISMATCH`],
+    /// or a fault of the disk. What was written is removed.
+    pub fn stage(
+        &self,
+        app: &AppName,
+        target: &Target,
+        offer: &Offer,
+        pack: &Path,
+        reserve_bytes: u64,
+    ) -> Result<(), Failure> {
+        let folder = self.folder(app);
+        let base = offer
+            .base
+            .map(|root| self.find_base(&folder, &root))
+            .transpose()?;
+        let file = File::open(pack).map_err(|error| disk::failure(pack, error))?;
+        let reader = VerifiedReader::new(
+            BufReader::with_capacity(64 << 10, file),
+            offer.frame_root,
+            offer.pack_bytes,
+        )
+        .map_err(Failure::of)?;
+        let mut writer = Writer {
+            folder: &folder,
+            target,
+            base: base.as_ref(),
+            reserve_bytes,
+            staging: None,
+        };
+        let base_of_pack = base.as_ref().map(|base| base as &dyn pack::Base);
+        pack::decode(reader, &target.release.root, base_of_pack, &mut writer).map_err(|error| {
+            match error {
+                DecodeError::Pack(error) => Failure::of(error),
+                DecodeError::Sink(error) => Failure::of(error),
+            }
+        })?;
+        let staging = writer.staging.ok_or_else(|| {
+            Failure::of(SlotError::Unfitting {
+                problem: "an empty pack".into(),
+            })
+        })?;
+        self.seal(staging, target)
+    }
+
+    /// Makes the target's slot from another whole slot of the same tree.
+    ///
+    /// # Errors
+    /// As [`Helper::stage`].
+    pub fn stage_copy(
+        &self,
+        app: &AppName,
+        target: &Target,
+        reserve_bytes: u64,
+    ) -> Result<(), Failure> {
+        let folder = self.folder(app);
+        let base = self.find_base(&folder, &target.release.root)?;
+        let list = base.list().clone();
+        let files = list.files().len() as u32;
+        let mut staging = Staging::begin(
+            &folder,
+            target.slot,
+            &target.release.root,
+            list,
+            reserve_bytes,
+        )
+        .map_err(Failure::of)?;
+        for number in 0..files {
+            staging.reuse(number, &base, number).map_err(Failure::of)?;
+        }
+        self.seal(staging, target)
+    }
+
+    /// A whole slot with this tree.
+    fn find_base(&self, folder: &AppFolder, root: &TreeRoot) -> Result<Base, Failure> {
+        let entries = std::fs::read_dir(folder.slots())
+            .into_iter()
+            .flatten()
+            .flatten();
+        let bases = entries.filter_map(|entry| Base::open(&entry.path()).ok());
+        bases
+            .into_iter()
+            .find(|base| pack::Base::root(base) == *root)
+            .ok_or_else(|| Failure::new(code::BASE_DAMAGED).arg("path", folder.slots().display()))
+    }
+
+    fn seal(&self, staging: Staging, target: &Target) -> Result<(), Failure> {
+        let (stored, floors, _) = self.load_trust()?;
+        let wanted = name::manifest(&target.release.manifest);
+        let manifest = self.store.read(|db| state::document(db, &wanted))?;
+        let manifest =
+            manifest.ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", &wanted))?;
+        let mut documents: Vec<(String, Vec<u8>)> = stored.documents.into_iter().collect();
+        documents.push(("root.json".to_owned(), stored.root));
+        if let Some(bytes) = self
+            .store
+            .read(|db| state::document(db, name::ASSIGNMENT))?
+        {
+            documents.push((name::ASSIGNMENT.to_owned(), bytes));
+        }
+        let floors = floors.to_bytes().map_err(Failure::of)?;
+        let sidecar = |tree: HashedTree| Sidecar {
+            release: target.release.clone(),
+            manifest,
+            tree,
+            documents,
+            floors: Some(floors),
+        };
+        staging.finish(sidecar).map_err(Failure::of)
+    }
+
+    /// The manifest of an installed release, from its own sidecar.
+    ///
+    /// # Errors
+    /// A sidecar that is missing or not whole.
+    pub fn installed_manifest(
+        &self,
+        folder: &AppFolder,
+        slot: u32,
+    ) -> Result<(Release, sanaga_proto::manifest::Manifest), Failure> {
+        let path = folder
+            .find_slot(slot)
+            .unwrap_or_else(|| folder.slots().join(format!("{slot:04}")));
+        let missing = || Failure::new(code::DRIFT).arg("path", path.display());
+        let sidecar = Sidecar::read(&path)
+            .map_err(Failure::of)?
+            .ok_or_else(missing)?;
+        let manifest =
+            sanaga_proto::wire::Document::from_bytes(&sidecar.manifest).map_err(Failure::of)?;
+        Ok((sidecar.release, manifest))
+    }
+}
+
+/// Carries out what the decoder says.
+struct Writer<'a> {
+    folder: &'a AppFolder,
+    target: &'a Target,
+    base: Option<&'a Base>,
+    reserve_bytes: u64,
+    staging: Option<Staging>,
+}
+
+impl TreeSink for Writer<'_> {
+    type Error = SlotError;
+
+    fn event(&mut self, event: Event<'_>) -> Result<(), SlotError> {
+        let unfitting = |problem: &str| SlotError::Unfitting {
+            problem: problem.to_owned(),
+        };
+        if let Event::List(list) = event {
+            let root = &self.target.release.root;
+            let staging = Staging::begin(
+                self.folder,
+                self.target.slot,
+                root,
+                list.clone(),
+                self.reserve_bytes,
+            )?;
+            self.staging = Some(staging);
+            return Ok(());
+        }
+        let staging = self.staging.as_mut().ok_or_else(|| unfitting("no list"))?;
+        match event {
+            Event::List(_) | Event::Done => Ok(()),
+            Event::Reuse { new, old } => {
+                let base = self.base.ok_or_else(|| unfitting("no base"))?;
+                let new = file_number(staging.list(), new)?;
+                staging.reuse(new, base, file_number(base.list(), old)?)
+            }
+            Event::Begin { entry } => {
+                let number = file_number(staging.list(), entry)?;
+                staging.begin_file(number)
+            }
+            Event::Data(bytes) => staging.data(bytes),
+            Event::End { .. } => staging.end_file().map(|_| ()),
+        }
+    }
+}
+
+/// The number among regular files of an entry.
+fn file_number(list: &TreeList, entry: u32) -> Result<u32, SlotError> {
+    let found = list.files().binary_search(&entry);
+    let number = found.map_err(|_| SlotError::Unfitting {
+        problem: "not a regular file".to_owned(),
+    })?;
+    u32::try_from(number).map_err(|_| SlotError::Unfitting {
+        problem: "too many files".to_owned(),
+    })
+}

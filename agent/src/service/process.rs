@@ -1,0 +1,357 @@
+//! Services of kind `process`: started by the agent, detached from it, found again after it was
+//! killed, and started again when they crash. It also keeps the record of the other kinds.
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sanaga_proto::ids::AppName;
+use sanaga_proto::manifest::ServiceKind;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::group::{Target, end, ended};
+use super::launch::Launch;
+use super::pause::{crashes_in_row, pause};
+use super::procfs::{Mark, ProcessId, find};
+use super::record::{Record, chance};
+use super::{Ending, ServiceError, ServiceOptions, ServiceStatus, log, spawn};
+use crate::clock::Clock;
+
+/// The process of a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// None was started, as far as is known.
+    Idle,
+    /// It was there when we last looked.
+    Up(ProcessId),
+    /// It ended by itself, or did not start.
+    Down(Ending),
+}
+
+#[derive(Debug)]
+struct State {
+    record: Option<Record>,
+    phase: Phase,
+}
+
+/// The process, or only the record, of one app's service.
+pub(super) struct Process {
+    app: AppName,
+    record_path: PathBuf,
+    log_path: PathBuf,
+    pub(super) options: ServiceOptions,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Process {
+    /// Reads the record and looks for what it speaks of.
+    pub(super) fn open(
+        app: AppName,
+        folder: &Path,
+        options: ServiceOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, ServiceError> {
+        let record_path = folder.join("service.json");
+        let record = Record::load(&record_path)?.filter(|record| record.launch.app == app);
+        let boot = clock.read().boot;
+        let state = match record {
+            Some(record) if record.launch.spec.kind == ServiceKind::Process => {
+                found_again(record, &boot)
+            }
+            record => State {
+                record,
+                phase: Phase::Idle,
+            },
+        };
+        let alive = match (&state.phase, &state.record) {
+            (Phase::Up(id), Some(record)) if record.wanted => Some(*id),
+            (Phase::Up(_) | Phase::Idle | Phase::Down(_), _) => None,
+        };
+        let process = Arc::new(Self {
+            app,
+            record_path,
+            log_path: folder.join("service.log"),
+            options,
+            clock,
+            state: Mutex::new(state),
+            supervisor: Mutex::new(None),
+        });
+        if let Some(id) = alive {
+            process.watch(id);
+        }
+        Ok(process)
+    }
+
+    pub(super) fn app(&self) -> &AppName {
+        &self.app
+    }
+
+    pub(super) fn log_path(&self) -> &Path {
+        &self.log_path
+    }
+
+    /// What was asked for last, also while it is being stopped.
+    pub(super) fn launch(&self) -> Option<Launch> {
+        let state = locked(&self.state);
+        state.record.as_ref().map(|record| record.launch.clone())
+    }
+
+    /// What is to run.
+    pub(super) fn wanted(&self) -> Option<Launch> {
+        let state = locked(&self.state);
+        let record = state.record.as_ref().filter(|record| record.wanted);
+        record.map(|record| record.launch.clone())
+    }
+
+    /// The name of the last start.
+    pub(super) fn instance(&self) -> Option<String> {
+        let state = locked(&self.state);
+        state.record.as_ref().map(|record| record.instance.clone())
+    }
+
+    /// Whether somebody will start it again when it ends.
+    pub(super) fn is_supervised(&self) -> bool {
+        let supervisor = locked(&self.supervisor);
+        supervisor.as_ref().is_some_and(|task| !task.is_finished())
+    }
+
+    pub(super) fn status(&self) -> ServiceStatus {
+        let state = locked(&self.state);
+        let Some(record) = &state.record else {
+            return ServiceStatus::Absent;
+        };
+        match &state.phase {
+            Phase::Up(id) if id.is_alive() => ServiceStatus::Running {
+                slot: record.launch.slot.clone(),
+                settings_digest: record.launch.settings_digest,
+                pid: Some(id.pid),
+                crashes: record.crashes,
+                up_s: id.age(self.clock.uptime()).as_secs(),
+            },
+            // It has just ended, and the supervisor does not know it yet.
+            Phase::Up(_) if record.wanted => ServiceStatus::Crashed {
+                times: record.crashes.saturating_add(1),
+                last: Ending::Unseen,
+            },
+            Phase::Down(last) if record.wanted => ServiceStatus::Crashed {
+                times: record.crashes,
+                last: last.clone(),
+            },
+            Phase::Idle | Phase::Up(_) | Phase::Down(_) => ServiceStatus::Absent,
+        }
+    }
+
+    /// Writes down what will be run, under a new name, before anything bears that name.
+    pub(super) fn intend(&self, launch: &Launch) -> Result<(), ServiceError> {
+        let boot = self.clock.read().boot;
+        let record = Record::intent(launch.clone(), &boot).map_err(|source| {
+            let path = self.record_path.clone();
+            ServiceError::Record { path, source }
+        })?;
+        record.save(&self.record_path)?;
+        *locked(&self.state) = State {
+            record: Some(record),
+            phase: Phase::Idle,
+        };
+        Ok(())
+    }
+
+    /// Writes down that nothing is wanted any more, so that a process that ends from now on has
+    /// not crashed, not even for an agent that is killed and comes back.
+    pub(super) fn intend_stop(&self) -> Result<(), ServiceError> {
+        let mut state = locked(&self.state);
+        let Some(record) = &mut state.record else {
+            return Ok(());
+        };
+        let mut stopped = record.clone();
+        stopped.wanted = false;
+        stopped.save(&self.record_path)?;
+        *record = stopped;
+        Ok(())
+    }
+
+    /// Starts the process of the intended launch and looks after it from now on.
+    pub(super) fn begin(self: &Arc<Self>) -> Result<(), ServiceError> {
+        match self.spawn() {
+            Ok(id) => {
+                self.watch(id);
+                Ok(())
+            }
+            Err(problem) => {
+                self.note_crash(Ending::NotStarted(problem.clone()));
+                let app = self.app.clone();
+                Err(ServiceError::Start { app, problem })
+            }
+        }
+    }
+
+    /// Ends everything of the last start; after that nobody looks after it.
+    pub(super) async fn end(&self, grace: Duration) -> Result<(), ServiceError> {
+        let supervisor = locked(&self.supervisor).take();
+        if let Some(task) = supervisor {
+            task.abort();
+            // It ends at its next pause; until then it might start the process once more.
+            let _ = task.await;
+        }
+        let Some(name) = self.instance() else {
+            return Ok(());
+        };
+        let leader = match locked(&self.state).phase {
+            Phase::Up(id) => Some(id),
+            Phase::Idle | Phase::Down(_) => None,
+        };
+        let target = Target::Instance {
+            name: &name,
+            leader,
+        };
+        end(&target, grace).await.map_err(|e| self.not_stopped(e))
+    }
+
+    /// Ends what still runs of any earlier start of the app that no record speaks of.
+    pub(super) async fn end_strays(&self, launch: &Launch) -> Result<(), ServiceError> {
+        let Some(slots) = launch.slot.parent() else {
+            return Ok(());
+        };
+        let target = Target::App {
+            app: self.app.as_str(),
+            slots,
+        };
+        let ended = end(&target, launch.spec.stop_grace).await;
+        ended.map_err(|problem| self.not_stopped(problem))
+    }
+
+    /// Drops the record after a stop. If the file stays it says the same: not wanted, nothing runs.
+    pub(super) fn forget(&self) {
+        *locked(&self.state) = State {
+            record: None,
+            phase: Phase::Idle,
+        };
+        let _ = sanaga_durable::remove_file(&self.record_path);
+    }
+
+    /// Stops looking after the process and leaves it running.
+    pub(super) fn let_go(&self) {
+        if let Some(task) = locked(&self.supervisor).take() {
+            task.abort();
+        }
+    }
+
+    fn not_stopped(&self, problem: String) -> ServiceError {
+        let app = self.app.clone();
+        ServiceError::Stop { app, problem }
+    }
+
+    fn watch(self: &Arc<Self>, id: ProcessId) {
+        let task = tokio::spawn(supervise(Arc::clone(self), id));
+        if let Some(before) = locked(&self.supervisor).replace(task) {
+            before.abort();
+        }
+    }
+
+    /// Starts the process. There is no pause between the start and the note of it.
+    fn spawn(&self) -> Result<ProcessId, String> {
+        let mut state = locked(&self.state);
+        let record = state.record.as_mut().filter(|record| record.wanted);
+        let record = record.ok_or_else(|| "nothing is wanted".to_owned())?;
+        let id = spawn::spawn(&record.launch, &record.instance, &self.log_path)?;
+        record.process = Some(id);
+        // If this cannot be written the process is still found by its name, which is on disk.
+        let _ = record.save(&self.record_path);
+        state.phase = Phase::Up(id);
+        Ok(id)
+    }
+
+    fn note_crash(&self, ending: Ending) {
+        let mut state = locked(&self.state);
+        state.phase = Phase::Down(ending);
+        if let Some(record) = &mut state.record {
+            record.crashes = record.crashes.saturating_add(1);
+            // A lost count is one crash less in a report.
+            let _ = record.save(&self.record_path);
+        }
+    }
+}
+
+/// Looks after a process: notes how it ends, ends what it leaves behind, and starts it again.
+async fn supervise(process: Arc<Process>, mut id: ProcessId) {
+    let (min, max) = (process.options.restart_min, process.options.restart_max);
+    let mut in_row = 0;
+    loop {
+        let ending = look_after(&process, id).await;
+        in_row = crashes_in_row(in_row, id.age(process.clock.uptime()), max);
+        process.note_crash(ending);
+        id = loop {
+            // Children that live on would hold its port and its files.
+            let left = end_left_behind(&process, id).await;
+            sleep(pause(in_row, min, max, chance())).await;
+            match left.and_then(|()| process.spawn()) {
+                Ok(next) => break next,
+                Err(problem) => {
+                    in_row = in_row.saturating_add(1);
+                    process.note_crash(Ending::NotStarted(problem));
+                }
+            }
+        };
+    }
+}
+
+/// Waits for the end of the process, and keeps its output small meanwhile.
+async fn look_after(process: &Process, id: ProcessId) -> Ending {
+    let mut ended = pin!(ended(id));
+    loop {
+        tokio::select! {
+            ending = &mut ended => return ending,
+            () = sleep(process.options.log_interval) => {
+                // The next look tries again; an app is not ended because of its output.
+                let _ = log::trim(&process.log_path, process.options.log_bytes_max);
+            }
+        }
+    }
+}
+
+async fn end_left_behind(process: &Process, leader: ProcessId) -> Result<(), String> {
+    let (name, grace) = match &locked(&process.state).record {
+        Some(record) => (record.instance.clone(), record.launch.spec.stop_grace),
+        None => return Ok(()),
+    };
+    let target = Target::Instance {
+        name: &name,
+        leader: Some(leader),
+    };
+    end(&target, grace).await
+}
+
+/// The state that a record tells of, compared with what is really there.
+fn found_again(mut record: Record, boot: &[u8; 16]) -> State {
+    let same_boot = record.is_of(boot);
+    let seen = record.process.filter(|id| same_boot && id.is_alive());
+    let phase = match seen.or_else(|| leader_of(&record.instance)) {
+        Some(id) => Phase::Up(id),
+        None if same_boot && record.process.is_some() && record.wanted => {
+            record.crashes = record.crashes.saturating_add(1);
+            Phase::Down(Ending::Unseen)
+        }
+        // Another boot, or killed before it was started: it has not crashed, it was never there.
+        None => Phase::Idle,
+    };
+    State {
+        record: Some(record),
+        phase,
+    }
+}
+
+/// The process that was started under a name: the oldest that leads a group.
+fn leader_of(name: &str) -> Option<ProcessId> {
+    find(&Mark::Instance { name, group: None })
+        .into_iter()
+        .find(|stat| stat.group == stat.id.pid)
+        .map(|stat| stat.id)
+}
