@@ -28,13 +28,17 @@ pub struct Enrolled {
 /// # Errors
 /// [`code::ALREADY_ENROLLED`], [`code::TOKEN_MALFORMED`], [`code::TOKEN_MISMATCH`], the controller's
 /// refusal, or a fault of link or disk. Nothing is kept that would stand in the way of another try.
-pub async fn enrol(folder: &Path, token_text: &str, patience: Patience) -> Result<Enrolled, Failure> {
+pub async fn enrol(
+    folder: &Path,
+    token_text: &str,
+    patience: Patience,
+) -> Result<Enrolled, Failure> {
     let files = IdentityFiles::new(folder);
     if let Some(identity) = Identity::load(&files)? {
         return Err(Failure::new(code::ALREADY_ENROLLED).arg("node", identity.node));
     }
-    let token =
-        Token::from_text(token_text).map_err(|error| Failure::new(code::TOKEN_MALFORMED).because(error))?;
+    let token = Token::from_text(token_text)
+        .map_err(|error| Failure::new(code::TOKEN_MALFORMED).because(error))?;
     pinned_root_matches(&files, &token)?;
     let node_key = NodeKey::load_or_make(&files)?;
     let request = EnrolRequest {
@@ -46,7 +50,10 @@ pub async fn enrol(folder: &Path, token_text: &str, patience: Patience) -> Resul
     let sent = body.len() as u64;
     let config = tls::first_contact(token.ca_key).map_err(Failure::of)?;
     let host = Host::new(&token.url, Some(config), patience).map_err(Failure::of)?;
-    let answer = host.post("/v1/enroll", body, Welcome::BYTES_MAX).await.map_err(|error| explain(error, &host))?;
+    let answer = host
+        .post("/v1/enroll", body, Welcome::BYTES_MAX)
+        .await
+        .map_err(|error| explain(error, &host))?;
     let answer = answer.unwrap_or_default();
     let welcome = Welcome::from_bytes(&answer).map_err(Failure::of)?;
     keep(&files, &token, &welcome)?;
@@ -59,7 +66,10 @@ pub async fn enrol(folder: &Path, token_text: &str, patience: Patience) -> Resul
         site: token.site,
     };
     identity.save(&files)?;
-    Ok(Enrolled { identity, bytes: sent + answer.len() as u64 })
+    Ok(Enrolled {
+        identity,
+        bytes: sent + answer.len() as u64,
+    })
 }
 
 /// Asks for a new certificate with nothing but the node key: months in the dark heal by themselves.
@@ -75,13 +85,21 @@ pub async fn renew(
 ) -> Result<(), Failure> {
     let files = IdentityFiles::new(folder);
     let node_key = NodeKey::load(&files)?;
-    let request =
-        RenewRequest { node_key: node_key.id(), nonce, csr: Bytes(identity::tls_request(&files)?) };
+    let request = RenewRequest {
+        node_key: node_key.id(),
+        nonce,
+        csr: Bytes(identity::tls_request(&files)?),
+    };
     let body = envelope::seal(&request, &node_key).map_err(Failure::of)?;
-    let ca = identity::read_optional(&files.ca())?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
-    let config = tls::pinned(&identity::Credentials { ca, client: None }, now_s).map_err(Failure::of)?;
+    let ca =
+        identity::read_optional(&files.ca())?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
+    let config =
+        tls::pinned(&identity::Credentials { ca, client: None }, now_s).map_err(Failure::of)?;
     let host = Host::new(&identity.url, Some(config), patience).map_err(Failure::of)?;
-    let answer = host.post("/v1/renew", body, Welcome::BYTES_MAX).await.map_err(Failure::of)?;
+    let answer = host
+        .post("/v1/renew", body, Welcome::BYTES_MAX)
+        .await
+        .map_err(Failure::of)?;
     let welcome = Welcome::from_bytes(&answer.unwrap_or_default()).map_err(Failure::of)?;
     identity::write(&files.tls_certificate(), &welcome.certificate.0, 0o644)
 }
@@ -98,7 +116,10 @@ fn pinned_root_matches(files: &IdentityFiles, token: &Token) -> Result<(), Failu
 
 fn keep(files: &IdentityFiles, token: &Token, welcome: &Welcome) -> Result<(), Failure> {
     let mismatch = |what: &str| Failure::new(code::TOKEN_MISMATCH).arg("what", what);
-    let root = welcome.root.as_ref().ok_or_else(|| mismatch("trust root"))?;
+    let root = welcome
+        .root
+        .as_ref()
+        .ok_or_else(|| mismatch("trust root"))?;
     if Digest::of(&root.0) != token.repository {
         return Err(mismatch("trust root"));
     }
@@ -115,7 +136,9 @@ fn explain(error: crate::fetch::FetchError, host: &Host) -> Failure {
     let mut cause: Option<&dyn std::error::Error> = Some(&error);
     while let Some(this) = cause {
         if this.to_string().contains("UnknownIssuer") {
-            return Failure::new(code::TOKEN_MISMATCH).arg("what", host.name()).because(error);
+            return Failure::new(code::TOKEN_MISMATCH)
+                .arg("what", host.name())
+                .because(error);
         }
         cause = this.source();
     }

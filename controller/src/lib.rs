@@ -1,4 +1,5 @@
 //! The controller: what operators publish with and what nodes poll.
 
 pub mod fleet;
+pub mod keys;
 pub mod repository;

@@ -47,7 +47,11 @@ impl Host {
     ///
     /// # Errors
     /// [`FetchError::Tls`] when the client cannot be built.
-    pub fn new(url: &str, tls: Option<rustls::ClientConfig>, patience: Patience) -> Result<Self, FetchError> {
+    pub fn new(
+        url: &str,
+        tls: Option<rustls::ClientConfig>,
+        patience: Patience,
+    ) -> Result<Self, FetchError> {
         let mut builder = reqwest::Client::builder()
             .http1_only()
             .no_proxy()
@@ -59,10 +63,20 @@ impl Host {
         if let Some(tls) = tls {
             builder = builder.tls_backend_preconfigured(tls);
         }
-        let client = builder.build().map_err(|error| FetchError::Tls(error.to_string()))?;
+        let client = builder
+            .build()
+            .map_err(|error| FetchError::Tls(error.to_string()))?;
         let url = url.trim_end_matches('/').to_owned();
-        let name = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).to_owned();
-        Ok(Self { client, url, name, patience })
+        let name = url
+            .split_once("://")
+            .map_or(url.as_str(), |(_, rest)| rest)
+            .to_owned();
+        Ok(Self {
+            client,
+            url,
+            name,
+            patience,
+        })
     }
 
     /// The host's name and port, for messages.
@@ -75,11 +89,20 @@ impl Host {
     ///
     /// # Errors
     /// [`FetchError::Refused`] with the controller's code for an answer of 403, else a fault of the link.
-    pub async fn post(&self, path: &str, body: Vec<u8>, bytes_max: u64) -> Result<Option<Vec<u8>>, FetchError> {
+    pub async fn post(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        bytes_max: u64,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
         let response = self.send(Method::POST, path, Some(body), None).await?;
         match response.status() {
             StatusCode::NO_CONTENT => Ok(None),
-            StatusCode::OK => self.body(response, 0, None).collect(bytes_max).await.map(Some),
+            StatusCode::OK => self
+                .body(response, 0, None)
+                .collect(bytes_max)
+                .await
+                .map(Some),
             StatusCode::FORBIDDEN => Err(self.refusal(response).await),
             status => Err(self.unexpected(status, &response)),
         }
@@ -89,10 +112,18 @@ impl Host {
     ///
     /// # Errors
     /// A fault of the link, or [`FetchError::BadAnswer`] for more than `bytes_max`.
-    pub async fn get_small(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, FetchError> {
+    pub async fn get_small(
+        &self,
+        path: &str,
+        bytes_max: u64,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
         let response = self.send(Method::GET, path, None, None).await?;
         match response.status() {
-            StatusCode::OK => self.body(response, 0, None).collect(bytes_max).await.map(Some),
+            StatusCode::OK => self
+                .body(response, 0, None)
+                .collect(bytes_max)
+                .await
+                .map(Some),
             StatusCode::NOT_FOUND => Ok(None),
             status => Err(self.unexpected(status, &response)),
         }
@@ -110,14 +141,21 @@ impl Host {
             StatusCode::OK => {
                 let length = header_number(&response, &CONTENT_LENGTH);
                 if length.is_some_and(|length| length != total) {
-                    return Err(self.bad(format!("{} bytes instead of {total}", length.unwrap_or_default())));
+                    return Err(self.bad(format!(
+                        "{} bytes instead of {total}",
+                        length.unwrap_or_default()
+                    )));
                 }
                 Ok(self.body(response, 0, length))
             }
             StatusCode::PARTIAL_CONTENT => {
-                let (first, whole) = content_range(&response).ok_or_else(|| self.bad("no usable range".into()))?;
+                let (first, whole) =
+                    content_range(&response).ok_or_else(|| self.bad("no usable range".into()))?;
                 if whole.is_some_and(|whole| whole != total) {
-                    return Err(self.bad(format!("{} bytes instead of {total}", whole.unwrap_or_default())));
+                    return Err(self.bad(format!(
+                        "{} bytes instead of {total}",
+                        whole.unwrap_or_default()
+                    )));
                 }
                 Ok(self.body(response, first, whole))
             }
@@ -143,24 +181,43 @@ impl Host {
         let wait = Duration::from_secs(self.patience.connect_s + self.patience.stall_s);
         match timeout(wait, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(FetchError::from_reqwest(&self.name, self.patience.connect_s, error)),
-            Err(_) => Err(FetchError::Stalled { host: self.name.clone(), seconds: wait.as_secs() }),
+            Ok(Err(error)) => Err(FetchError::from_reqwest(
+                &self.name,
+                self.patience.connect_s,
+                error,
+            )),
+            Err(_) => Err(FetchError::Stalled {
+                host: self.name.clone(),
+                seconds: wait.as_secs(),
+            }),
         }
     }
 
     fn body(&self, response: reqwest::Response, start: u64, total: Option<u64>) -> Body {
-        Body { response, host: self.name.clone(), stall_s: self.patience.stall_s, start, total }
+        Body {
+            response,
+            host: self.name.clone(),
+            stall_s: self.patience.stall_s,
+            start,
+            total,
+        }
     }
 
     fn bad(&self, problem: String) -> FetchError {
-        FetchError::BadAnswer { host: self.name.clone(), problem }
+        FetchError::BadAnswer {
+            host: self.name.clone(),
+            problem,
+        }
     }
 
     fn unexpected(&self, status: StatusCode, response: &reqwest::Response) -> FetchError {
         let wait = header_number(response, &RETRY_AFTER);
         match (status, wait) {
             (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, Some(seconds)) => {
-                FetchError::AskedToWait { host: self.name.clone(), seconds }
+                FetchError::AskedToWait {
+                    host: self.name.clone(),
+                    seconds,
+                }
             }
             (status, _) => self.bad(format!("status {}", status.as_u16())),
         }
@@ -168,12 +225,19 @@ impl Host {
 
     async fn refusal(&self, response: reqwest::Response) -> FetchError {
         let status = response.status();
-        let parsed = match self.body(response, 0, None).collect(Refusal::BYTES_MAX).await {
+        let parsed = match self
+            .body(response, 0, None)
+            .collect(Refusal::BYTES_MAX)
+            .await
+        {
             Ok(bytes) => Refusal::from_bytes(&bytes).ok(),
             Err(_) => None,
         };
         match parsed.and_then(|refusal| failure(&refusal)) {
-            Some(refusal) => FetchError::Refused { host: self.name.clone(), refusal },
+            Some(refusal) => FetchError::Refused {
+                host: self.name.clone(),
+                refusal,
+            },
             None => self.bad(format!("status {}", status.as_u16())),
         }
     }
@@ -188,7 +252,10 @@ impl Body {
         match timeout(Duration::from_secs(self.stall_s), self.response.chunk()).await {
             Ok(Ok(piece)) => Ok(piece),
             Ok(Err(error)) => Err(FetchError::from_reqwest(&self.host, self.stall_s, error)),
-            Err(_) => Err(FetchError::Stalled { host: self.host.clone(), seconds: self.stall_s }),
+            Err(_) => Err(FetchError::Stalled {
+                host: self.host.clone(),
+                seconds: self.stall_s,
+            }),
         }
     }
 
@@ -197,7 +264,10 @@ impl Body {
         while let Some(piece) = self.chunk().await? {
             if (out.len() + piece.len()) as u64 > bytes_max {
                 let problem = format!("more than {bytes_max} bytes");
-                return Err(FetchError::BadAnswer { host: self.host, problem });
+                return Err(FetchError::BadAnswer {
+                    host: self.host,
+                    problem,
+                });
             }
             out.extend_from_slice(&piece);
         }
@@ -206,7 +276,14 @@ impl Body {
 }
 
 fn header_number(response: &reqwest::Response, name: &reqwest::header::HeaderName) -> Option<u64> {
-    response.headers().get(name)?.to_str().ok()?.trim().parse().ok()
+    response
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// First byte and whole length of a `Content-Range: bytes 5-9/10` (RFC 9110 §14.4).
@@ -219,7 +296,14 @@ fn content_range(response: &reqwest::Response) -> Option<(u64, Option<u64>)> {
 
 /// The failure that a refusal names, if this program knows the code.
 fn failure(refusal: &Refusal) -> Option<Failure> {
-    let code = sanaga_proto::code::ALL.iter().find(|code| u64::from(code.number) == refusal.code)?;
+    let code = sanaga_proto::code::ALL
+        .iter()
+        .find(|code| u64::from(code.number) == refusal.code)?;
     let start = Failure::new(*code);
-    Some(refusal.args.iter().fold(start, |failure, (name, value)| failure.named(name, value)))
+    Some(
+        refusal
+            .args
+            .iter()
+            .fold(start, |failure, (name, value)| failure.named(name, value)),
+    )
 }

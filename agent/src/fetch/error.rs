@@ -77,9 +77,15 @@ impl FetchError {
     #[must_use]
     pub fn from_reqwest(host: &str, stall_s: u64, source: reqwest::Error) -> Self {
         if source.is_timeout() {
-            return Self::Stalled { host: host.to_owned(), seconds: stall_s };
+            return Self::Stalled {
+                host: host.to_owned(),
+                seconds: stall_s,
+            };
         }
-        Self::Offline { host: host.to_owned(), source: source.without_url() }
+        Self::Offline {
+            host: host.to_owned(),
+            source: source.without_url(),
+        }
     }
 
     /// The pause that the host asked for, seconds.

@@ -51,13 +51,20 @@ pub async fn poll(host: &Host, node_key: NodeKeyId, told: Told) -> Result<Heard,
     let request = Poll {
         node_key,
         root_version: told.root_version,
-        held: told.held.iter().map(|(name, bytes)| (name.clone(), short_digest(bytes))).collect(),
+        held: told
+            .held
+            .iter()
+            .map(|(name, bytes)| (name.clone(), short_digest(bytes)))
+            .collect(),
         apps: told.apps,
         delivery: told.delivery.map(Bytes),
         agent: env!("CARGO_PKG_VERSION").to_owned(),
         full: told.full,
     };
-    let Some(body) = host.post("/v1/poll", request.to_bytes(), POLL_BYTES_MAX).await? else {
+    let Some(body) = host
+        .post("/v1/poll", request.to_bytes(), POLL_BYTES_MAX)
+        .await?
+    else {
         return Ok(Heard::default());
     };
     let answer = poll_body::decode(&body, &held).map_err(|error| FetchError::BadAnswer {
@@ -65,9 +72,17 @@ pub async fn poll(host: &Host, node_key: NodeKeyId, told: Told) -> Result<Heard,
         problem: error.to_string(),
     })?;
     Ok(Heard {
-        documents: answer.documents.into_iter().map(|(name, bytes)| (name, bytes.0)).collect(),
+        documents: answer
+            .documents
+            .into_iter()
+            .map(|(name, bytes)| (name, bytes.0))
+            .collect(),
         absent: answer.absent.into_iter().collect(),
-        packs: answer.packs.into_iter().map(|(root, bytes)| (root, bytes.0)).collect(),
+        packs: answer
+            .packs
+            .into_iter()
+            .map(|(root, bytes)| (root, bytes.0))
+            .collect(),
         acknowledged: answer.acknowledged,
         news: true,
     })

@@ -37,7 +37,9 @@ pub fn choose(
         .min_by_key(|offer| (left(offer), offer.base.is_none(), offer.frame_root));
     match cheapest {
         None => Plan::NoWay,
-        Some(offer) if bytes_max.is_some_and(|max| left(offer) > max) => Plan::TooExpensive { bytes: left(offer) },
+        Some(offer) if bytes_max.is_some_and(|max| left(offer) > max) => {
+            Plan::TooExpensive { bytes: left(offer) }
+        }
         Some(offer) => Plan::Pack(offer.clone()),
     }
 }
@@ -59,13 +61,26 @@ mod tests {
 
     #[test]
     fn the_fewest_bytes_win_and_a_base_must_be_here() {
-        let offers = [offer(None, b"2", 900), offer(Some(b"1"), b"2", 40), offer(Some(b"0"), b"2", 20)];
+        let offers = [
+            offer(None, b"2", 900),
+            offer(Some(b"1"), b"2", 40),
+            offer(Some(b"0"), b"2", 20),
+        ];
         let root = Digest::of(b"2");
         let here = BTreeSet::from([Digest::of(b"1")]);
         let none = |_: &Offer| 0;
-        assert_eq!(choose(&offers, &root, &here, none, None), Plan::Pack(offers[1].clone()));
-        assert_eq!(choose(&offers, &root, &BTreeSet::new(), none, None), Plan::Pack(offers[0].clone()));
-        assert_eq!(choose(&offers, &Digest::of(b"3"), &here, none, None), Plan::NoWay);
+        assert_eq!(
+            choose(&offers, &root, &here, none, None),
+            Plan::Pack(offers[1].clone())
+        );
+        assert_eq!(
+            choose(&offers, &root, &BTreeSet::new(), none, None),
+            Plan::Pack(offers[0].clone())
+        );
+        assert_eq!(
+            choose(&offers, &Digest::of(b"3"), &here, none, None),
+            Plan::NoWay
+        );
     }
 
     #[test]
@@ -73,7 +88,10 @@ mod tests {
         let offers = [offer(None, b"2", 900), offer(Some(b"1"), b"2", 40)];
         let here = BTreeSet::from([Digest::of(b"1")]);
         let had = |offer: &Offer| if offer.base.is_none() { 890 } else { 0 };
-        assert_eq!(choose(&offers, &Digest::of(b"2"), &here, had, None), Plan::Pack(offers[0].clone()));
+        assert_eq!(
+            choose(&offers, &Digest::of(b"2"), &here, had, None),
+            Plan::Pack(offers[0].clone())
+        );
     }
 
     #[test]
@@ -81,7 +99,13 @@ mod tests {
         let offers = [offer(None, b"2", 900)];
         let none = |_: &Offer| 0;
         let root = Digest::of(b"2");
-        assert_eq!(choose(&offers, &root, &BTreeSet::new(), none, Some(899)), Plan::TooExpensive { bytes: 900 });
-        assert_eq!(choose(&offers, &root, &BTreeSet::new(), none, Some(900)), Plan::Pack(offers[0].clone()));
+        assert_eq!(
+            choose(&offers, &root, &BTreeSet::new(), none, Some(899)),
+            Plan::TooExpensive { bytes: 900 }
+        );
+        assert_eq!(
+            choose(&offers, &root, &BTreeSet::new(), none, Some(900)),
+            Plan::Pack(offers[0].clone())
+        );
     }
 }

@@ -51,7 +51,10 @@ impl PackFile {
     /// [`FetchError::Disk`], or [`FetchError::BadAnswer`] for an offer of an impossible length.
     pub fn open(folder: &Path, offer: &Offer) -> Result<Self, FetchError> {
         let path = path(folder, offer);
-        let disk = |source| FetchError::Disk { path: path.clone(), source };
+        let disk = |source| FetchError::Disk {
+            path: path.clone(),
+            source,
+        };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -60,9 +63,13 @@ impl PackFile {
             .open(&path)
             .map_err(disk)?;
         let (verifier, holes) = loop {
-            let mut verifier = FrameVerifier::new(offer.frame_root, offer.pack_bytes).map_err(|error| {
-                FetchError::BadAnswer { host: "offer".to_owned(), problem: error.to_string() }
-            })?;
+            let mut verifier =
+                FrameVerifier::new(offer.frame_root, offer.pack_bytes).map_err(|error| {
+                    FetchError::BadAnswer {
+                        host: "offer".to_owned(),
+                        problem: error.to_string(),
+                    }
+                })?;
             let scan = verifier.scan(&file).map_err(disk)?;
             rewind(&file).map_err(disk)?;
             if scan.blocked {
@@ -71,12 +78,21 @@ impl PackFile {
                 continue;
             }
             if scan.too_long {
-                file.set_len(verifier.layout().served_bytes()).map_err(disk)?;
+                file.set_len(verifier.layout().served_bytes())
+                    .map_err(disk)?;
             }
             break (verifier, scan.holes);
         };
         let url_path = format!("/v1/pack/{}", offer.frame_root);
-        Ok(Self { path, file, url_path, verifier, holes, synced: Instant::now(), cost: Cost::default() })
+        Ok(Self {
+            path,
+            file,
+            url_path,
+            verifier,
+            holes,
+            synced: Instant::now(),
+            cost: Cost::default(),
+        })
     }
 
     /// Whether all of it is here and verified.
@@ -126,20 +142,27 @@ impl PackFile {
     pub async fn fetch(&mut self, host: &Host, may_skip: bool) -> Result<(), FetchError> {
         while let Some(hole) = self.holes.last().cloned() {
             let mut bytes = Vec::new();
-            let body = host.get_from(&self.url_path, hole.range.start, self.total()).await;
+            let body = host
+                .get_from(&self.url_path, hole.range.start, self.total())
+                .await;
             let mut body = body?;
             if body.start != hole.range.start {
                 return Err(wrong_range(host));
             }
             let wanted = hole.range.end.saturating_sub(hole.range.start) as usize;
             while bytes.len() < wanted {
-                let Some(piece) = body.chunk().await? else { break };
+                let Some(piece) = body.chunk().await? else {
+                    break;
+                };
                 self.count(piece.len() as u64, piece.len() as u64);
                 bytes.extend_from_slice(&piece);
             }
             bytes.truncate(wanted);
             if !hole.accepts(&bytes) {
-                return Err(FetchError::FrameMismatch { host: host.name().to_owned(), offset: hole.range.start });
+                return Err(FetchError::FrameMismatch {
+                    host: host.name().to_owned(),
+                    offset: hole.range.start,
+                });
             }
             self.write_at(&bytes, hole.range.start)?;
             self.holes.pop();
@@ -151,7 +174,9 @@ impl PackFile {
     }
 
     async fn fetch_rest(&mut self, host: &Host, may_skip: bool) -> Result<(), FetchError> {
-        let mut body = host.get_from(&self.url_path, self.received(), self.total()).await?;
+        let mut body = host
+            .get_from(&self.url_path, self.received(), self.total())
+            .await?;
         let mut skip = self.received().saturating_sub(body.start);
         if body.start > self.received() || (skip > 0 && !(may_skip && body.start == 0)) {
             return Err(wrong_range(host));
@@ -169,30 +194,47 @@ impl PackFile {
             return Ok(());
         }
         // The host said how long it is and ended early without saying so.
-        Err(FetchError::BadAnswer { host: host.name().to_owned(), problem: "the answer ends early".to_owned() })
+        Err(FetchError::BadAnswer {
+            host: host.name().to_owned(),
+            problem: "the answer ends early".to_owned(),
+        })
     }
 
     /// Writes and judges the next bytes. A step that is wrong is taken off the file again.
     fn take(&mut self, host: &str, bytes: &[u8]) -> Result<(), FetchError> {
         let at = self.received();
         let room = self.total().saturating_sub(at);
-        let fitting = bytes.get(..usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len())).unwrap_or_default();
+        let fitting = bytes
+            .get(..usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()))
+            .unwrap_or_default();
         self.write_at(fitting, at)?;
         match self.verifier.push(bytes) {
             Ok(()) => Ok(()),
             Err(FrameError::BadStep { offset, .. }) => {
                 self.cost.twice_bytes += (at + fitting.len() as u64).saturating_sub(offset);
-                self.file.set_len(offset).map_err(|source| self.disk(source))?;
-                Err(FetchError::FrameMismatch { host: host.to_owned(), offset })
+                self.file
+                    .set_len(offset)
+                    .map_err(|source| self.disk(source))?;
+                Err(FetchError::FrameMismatch {
+                    host: host.to_owned(),
+                    offset,
+                })
             }
-            Err(error @ (FrameError::TooLong { .. } | FrameError::TooBig { .. } | FrameError::CutShort { .. })) => {
-                Err(FetchError::BadAnswer { host: host.to_owned(), problem: error.to_string() })
-            }
+            Err(
+                error @ (FrameError::TooLong { .. }
+                | FrameError::TooBig { .. }
+                | FrameError::CutShort { .. }),
+            ) => Err(FetchError::BadAnswer {
+                host: host.to_owned(),
+                problem: error.to_string(),
+            }),
         }
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> Result<(), FetchError> {
-        self.file.write_all_at(bytes, at).map_err(|source| self.disk(source))
+        self.file
+            .write_all_at(bytes, at)
+            .map_err(|source| self.disk(source))
     }
 
     fn count(&mut self, received: u64, twice: u64) {
@@ -208,7 +250,10 @@ impl PackFile {
     }
 
     fn disk(&self, source: io::Error) -> FetchError {
-        FetchError::Disk { path: self.path.clone(), source }
+        FetchError::Disk {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -218,5 +263,8 @@ fn rewind(mut file: &File) -> io::Result<()> {
 }
 
 fn wrong_range(host: &Host) -> FetchError {
-    FetchError::BadAnswer { host: host.name().to_owned(), problem: "another range than was asked for".to_owned() }
+    FetchError::BadAnswer {
+        host: host.name().to_owned(),
+        problem: "another range than was asked for".to_owned(),
+    }
 }

@@ -28,7 +28,9 @@ pub fn pause(policy: RetryPolicy, failures: u32, random: f64, asked_s: Option<u6
         .unwrap_or(Duration::from_secs(policy.max_s));
     let jittered = ceiling.mul_f64(random.clamp(0.0, 1.0));
     // A host that names a pause gets at least that one, but never a day.
-    asked_s.map_or(jittered, |asked| Duration::from_secs(asked.min(86_400)) + jittered)
+    asked_s.map_or(jittered, |asked| {
+        Duration::from_secs(asked.min(86_400)) + jittered
+    })
 }
 
 /// Which hosts are worth a try: a breaker for each content URL with half-open probes.
@@ -63,11 +65,16 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const POLICY: RetryPolicy = RetryPolicy { min_s: 2, max_s: 600 };
+    const POLICY: RetryPolicy = RetryPolicy {
+        min_s: 2,
+        max_s: 600,
+    };
 
     #[test]
     fn pauses_grow_to_their_bound_and_jitter_from_zero() {
-        let whole: Vec<u64> = (1..12).map(|failures| pause(POLICY, failures, 1.0, None).as_secs()).collect();
+        let whole: Vec<u64> = (1..12)
+            .map(|failures| pause(POLICY, failures, 1.0, None).as_secs())
+            .collect();
         assert_eq!(whole, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
         assert_eq!(pause(POLICY, u32::MAX, 1.0, None).as_secs(), 600);
         assert_eq!(pause(POLICY, 5, 0.0, None), Duration::ZERO);

@@ -19,8 +19,12 @@ use crate::identity::Credentials;
 /// [`FetchError::Tls`] when a certificate or key does not load.
 pub fn pinned(credentials: &Credentials, now_s: u64) -> Result<ClientConfig, FetchError> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(credentials.ca.clone())).map_err(tls)?;
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build().map_err(tls)?;
+    roots
+        .add(CertificateDer::from(credentials.ca.clone()))
+        .map_err(tls)?;
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(tls)?;
     let verifier = Arc::new(Patient { inner, now_s });
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -30,7 +34,9 @@ pub fn pinned(credentials: &Credentials, now_s: u64) -> Result<ClientConfig, Fet
     let mut config = match &credentials.client {
         Some((certificate, key)) => {
             let key = PrivateKeyDer::try_from(key.clone()).map_err(tls)?;
-            builder.with_client_auth_cert(vec![CertificateDer::from(certificate.clone())], key).map_err(tls)?
+            builder
+                .with_client_auth_cert(vec![CertificateDer::from(certificate.clone())], key)
+                .map_err(tls)?
         }
         None => builder.with_no_client_auth(),
     };
@@ -68,14 +74,25 @@ fn tls(error: impl std::fmt::Display) -> FetchError {
 pub fn key_digest(certificate: &[u8]) -> Option<Digest> {
     use x509_cert::der::{Decode, Encode};
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    let key = certificate.tbs_certificate.subject_public_key_info.to_der().ok()?;
+    let key = certificate
+        .tbs_certificate
+        .subject_public_key_info
+        .to_der()
+        .ok()?;
     Some(Digest::of(&key))
 }
 
 fn not_before_s(certificate: &[u8]) -> Option<u64> {
     use x509_cert::der::Decode;
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    Some(certificate.tbs_certificate.validity.not_before.to_unix_duration().as_secs())
+    Some(
+        certificate
+            .tbs_certificate
+            .validity
+            .not_before
+            .to_unix_duration()
+            .as_secs(),
+    )
 }
 
 /// The usual verifier with a clock that never runs behind what is known.
@@ -100,8 +117,10 @@ impl ServerCertVerifier for Patient {
             .filter_map(|certificate| not_before_s(certificate))
             .max()
             .unwrap_or_default();
-        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(self.now_s.max(issued_s)));
-        self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let now =
+            UnixTime::since_unix_epoch(std::time::Duration::from_secs(self.now_s.max(issued_s)));
+        self.inner
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -145,13 +164,21 @@ impl ServerCertVerifier for ByToken {
         let ca = intermediates
             .iter()
             .find(|certificate| key_digest(certificate) == Some(self.ca_key))
-            .ok_or(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer))?;
+            .ok_or(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::UnknownIssuer,
+            ))?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
-        Patient { inner, now_s: 0 }.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        Patient { inner, now_s: 0 }.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )
     }
 
     fn verify_tls12_signature(
@@ -169,10 +196,17 @@ impl ServerCertVerifier for ByToken {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &provider().signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &provider().signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
