@@ -105,6 +105,7 @@ impl Coded for KeyError {
             Self::NotInRole { .. } => code::KEY_NOT_IN_ROLE,
             Self::BadThreshold { .. } => code::BAD_THRESHOLD,
             Self::Disk { .. } => code::DISK_FAULT,
+            Self::NotWritten { source, .. } if source.is_full() => code::DISK_FULL,
             Self::NotWritten { .. } => code::NOT_WRITABLE,
             Self::Trust(error) => error.code(),
         }
@@ -141,9 +142,12 @@ impl Coded for KeyError {
             Self::Disk { path, source, .. } => {
                 Args::from([("path", text(path)), ("problem", source.to_string())])
             }
-            Self::NotWritten { path, source } => {
-                Args::from([("path", text(path)), ("problem", source.to_string())])
-            }
+            Self::NotWritten { path, source } => Args::from([
+                ("path", text(path)),
+                ("problem", source.source.to_string()),
+                ("needed", String::new()),
+                ("free", String::new()),
+            ]),
             Self::Trust(error) => error.args(),
         }
     }
