@@ -8,7 +8,7 @@ pub mod limits;
 pub mod manifest;
 pub mod pack;
 pub mod text;
-pub mod trust;
 pub mod tree;
+pub mod trust;
 mod varint;
 pub mod wire;
