@@ -9,3 +9,5 @@ pub mod ops;
 pub mod publish;
 pub mod repository;
 pub mod server_keys;
+pub mod publish;
+pub mod repository;

@@ -26,16 +26,17 @@ pub(super) fn check(
     }
     for (number, entry) in (0_u32..).zip(new.list().files()) {
         let expected = new.tree().hash(number);
-        let found = match sink.found.get(*entry as usize) {
+        let found = match sink.found.get(number as usize) {
             Some(Some(Found::Hash(hash))) => Some(hash),
-            Some(Some(Found::Old(old_entry))) => old.and_then(|old| {
-                let file = old.list().files().binary_search(old_entry).ok()?;
-                old.tree().hash(file as u32)
-            }),
+            Some(Some(Found::Old(file))) => old.and_then(|old| old.tree().hash(*file)),
             Some(None) | None => None,
         };
         if sink.list != *new.list() || found != expected {
-            let path = new.list().get(*entry).map_or("", |entry| &entry.path).to_owned();
+            let path = new
+                .list()
+                .get(*entry)
+                .map_or("", |entry| &entry.path)
+                .to_owned();
             return Err(PublishError::Changed { path });
         }
     }
@@ -50,14 +51,14 @@ enum Found {
 #[derive(Default)]
 struct Hashes {
     list: TreeList,
-    /// By entry.
+    /// By file number.
     found: Vec<Option<Found>>,
     hasher: Sha256,
 }
 
 impl Hashes {
-    fn put(&mut self, entry: u32, found: Found) {
-        if let Some(slot) = self.found.get_mut(entry as usize) {
+    fn put(&mut self, file: u32, found: Found) {
+        if let Some(slot) = self.found.get_mut(file as usize) {
             *slot = Some(found);
         }
     }
@@ -70,14 +71,14 @@ impl TreeSink for Hashes {
         match event {
             Event::List(list) => {
                 self.list = list.clone();
-                self.found = list.entries().iter().map(|_| None).collect();
+                self.found = list.files().iter().map(|_| None).collect();
             }
             Event::Reuse { new, old } => self.put(new, Found::Old(old)),
             Event::Begin { .. } => self.hasher = Sha256::new(),
             Event::Data(data) => self.hasher.update(data),
-            Event::End { entry } => {
+            Event::End { file } => {
                 let hash = Digest(self.hasher.finalize_reset().into());
-                self.put(entry, Found::Hash(hash));
+                self.put(file, Found::Hash(hash));
             }
             Event::Done => {}
         }

@@ -71,9 +71,8 @@ impl Coded for PublishError {
     }
 
     fn args(&self) -> Args {
-        let path_problem = |path: String, problem: String| {
-            Args::from([("path", path), ("problem", problem)])
-        };
+        let path_problem =
+            |path: String, problem: String| Args::from([("path", path), ("problem", problem)]);
         match self {
             Self::Refused { path, problem } => path_problem(path.clone(), (*problem).to_owned()),
             Self::Tree(error) => error.args(),

@@ -74,7 +74,9 @@ pub fn make_pack(
     let segments = work.write(&mut scratch, options, progress)?;
     scratch.rewind().map_err(PublishError::Write)?;
     check::check(&mut scratch, old, new)?;
-    scratch.seek(SeekFrom::Start(0)).map_err(PublishError::Write)?;
+    scratch
+        .seek(SeekFrom::Start(0))
+        .map_err(PublishError::Write)?;
     let framed = frame(scratch, served).map_err(PublishError::Write)?;
     Ok(Packed {
         framed,
@@ -119,7 +121,9 @@ impl<'t> Work<'t> {
         let old_list_bytes = image.as_ref().map_or(0, OldImage::bytes);
         let mut layout = OldLayout::new(old_list_bytes);
         for (_, size, partner) in &literals {
-            let old_size = old.zip(*partner).and_then(|(old, file)| old.list().file_size(file));
+            let old_size = old
+                .zip(*partner)
+                .and_then(|(old, file)| old.list().file_size(file));
             if let (Some(file), Some(old_size)) = (partner, old_size)
                 && *size > 0
             {
@@ -168,7 +172,10 @@ impl<'t> Work<'t> {
         put(&self.header.encode(), &mut done)?;
         let spans: Vec<&Span> = self.list_spans.iter().chain(&self.content_spans).collect();
         // A batch at a time, so that no more than `threads` segments are held.
-        for (batch, start) in spans.chunks(options.threads.max(1)).zip((0..).step_by(options.threads.max(1))) {
+        for (batch, start) in spans
+            .chunks(options.threads.max(1))
+            .zip((0..).step_by(options.threads.max(1)))
+        {
             for encoded in self.encode_batch(batch, start, options)? {
                 put(&encoded.head.encode(), &mut done)?;
                 put(&encoded.payload, &mut done)?;
@@ -228,18 +235,25 @@ impl<'t> Work<'t> {
             let old_len = data.len();
             data.resize(old_len + (part.range.end - part.range.start) as usize, 0);
             let room = data.get_mut(old_len..).unwrap_or_default();
-            self.new.read_at(part.file, part.range.start, room).map_err(|error| {
-                let path = self.new.list().file(part.file).map_or("", |entry| &entry.path);
-                PublishError::read(path, error)
-            })?;
+            self.new
+                .read_at(part.file, part.range.start, room)
+                .map_err(|error| {
+                    let path = self
+                        .new
+                        .list()
+                        .file(part.file)
+                        .map_or("", |entry| &entry.path);
+                    PublishError::read(path, error)
+                })?;
         }
         let mut prefix = Vec::new();
         if let Some((_, image)) = &self.old {
             for range in &span.prefix {
-                image.read(range.clone(), &mut prefix).map_err(PublishError::Pack)?;
+                image
+                    .read(range.clone(), &mut prefix)
+                    .map_err(PublishError::Pack)?;
             }
         }
         diff::encode(&data, &span.prefix, &prefix, options.level)
     }
 }
-

@@ -47,7 +47,9 @@ pub fn pair(old: &HashedTree, new: &HashedTree) -> Pairing {
         };
         let mut index = index_by(old.list(), &candidates, key);
         for (number, source) in (0_u32..).zip(&sources) {
-            let open = partners.get_mut(number as usize).filter(|partner| partner.is_none());
+            let open = partners
+                .get_mut(number as usize)
+                .filter(|partner| partner.is_none());
             let (Some(partner), Source::Literal) = (open, source) else {
                 continue;
             };
@@ -103,7 +105,10 @@ fn by_hash(old: &HashedTree, new: &HashedTree) -> Vec<Source> {
 /// Old files whose path the new tree does not have: renamed or deleted.
 fn unclaimed(old: &TreeList, new: &TreeList) -> BTreeSet<u32> {
     (0..old.files().len() as u32)
-        .filter(|number| old.file(*number).is_some_and(|entry| new.find_file(&entry.path).is_none()))
+        .filter(|number| {
+            old.file(*number)
+                .is_some_and(|entry| new.find_file(&entry.path).is_none())
+        })
         .collect()
 }
 
@@ -115,7 +120,10 @@ fn index_by(old: &TreeList, files: &[u32], key: fn(&str) -> String) -> BTreeMap<
         if let Some(entry) = old.file(*number)
             && let Some(size) = entry.file_size().filter(|size| *size > 0)
         {
-            index.entry(key(&entry.path)).or_default().insert((size, *number));
+            index
+                .entry(key(&entry.path))
+                .or_default()
+                .insert((size, *number));
         }
     }
     index
@@ -194,7 +202,9 @@ mod tests {
         }));
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         let list = TreeList::new(entries).unwrap();
-        let hashes = files.iter().map(|(_, content)| Digest::of(content.as_bytes()));
+        let hashes = files
+            .iter()
+            .map(|(_, content)| Digest::of(content.as_bytes()));
         HashedTree::new(list, hashes.collect()).unwrap()
     }
 
@@ -203,25 +213,57 @@ mod tests {
         assert_eq!(blanked("lib/foo-1.2.3.jar"), "lib/foo-#.jar");
         assert_eq!(blanked("lib/foo-10.2.jar"), "lib/foo-#.jar");
         assert_eq!(blanked("assets/index-BfC9x1aQ.js"), "assets/index-#.js");
-        assert_eq!(blanked("base64/utf8.js"), "base64/utf8.js".replace("base64", "#"));
+        assert_eq!(
+            blanked("base64/utf8.js"),
+            "base64/utf8.js".replace("base64", "#")
+        );
         assert_eq!(blanked("é/日本-7"), "é/日本-#");
     }
 
     #[test]
     fn content_that_is_there_is_never_literal() {
-        let old = tree(&[("a", "one"), ("b", "two"), ("d/x", "three"), ("d/y", "four")]);
-        let new = tree(&[("a", "one"), ("b", "one"), ("e/x", "three"), ("e/y", "four")]);
+        let old = tree(&[
+            ("a", "one"),
+            ("b", "two"),
+            ("d/x", "three"),
+            ("d/y", "four"),
+        ]);
+        let new = tree(&[
+            ("a", "one"),
+            ("b", "one"),
+            ("e/x", "three"),
+            ("e/y", "four"),
+        ]);
         let pairing = pair(&old, &new);
-        let expected = [Source::Old(0), Source::Old(0), Source::Old(2), Source::Old(3)];
+        let expected = [
+            Source::Old(0),
+            Source::Old(0),
+            Source::Old(2),
+            Source::Old(3),
+        ];
         assert_eq!(pairing.sources, expected);
     }
 
     #[test]
     fn changed_and_renamed_files_find_their_partners() {
-        let old = tree(&[("app-AAAA1111.js", "old app"), ("lib/same.txt", "old text"), ("x.css", "old style")]);
-        let new = tree(&[("app-BBBB2222.js", "new app"), ("lib/same.txt", "new text!"), ("y.css", "new style"), ("z.bin", "?")]);
+        let old = tree(&[
+            ("app-AAAA1111.js", "old app"),
+            ("lib/same.txt", "old text"),
+            ("x.css", "old style"),
+        ]);
+        let new = tree(&[
+            ("app-BBBB2222.js", "new app"),
+            ("lib/same.txt", "new text!"),
+            ("y.css", "new style"),
+            ("z.bin", "?"),
+        ]);
         let pairing = pair(&old, &new);
         assert_eq!(pairing.partners, [Some(0), Some(1), Some(2), None]);
-        assert!(pairing.sources.iter().all(|source| *source == Source::Literal));
+        assert!(
+            pairing
+                .sources
+                .iter()
+                .all(|source| *source == Source::Literal)
+        );
     }
 }

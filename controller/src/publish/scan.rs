@@ -81,7 +81,10 @@ impl Base for TreeDir {
     }
 
     fn read_at(&self, file: u32, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut open = self
+            .open
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((number, handle)) = &*open
             && *number == file
         {

@@ -28,7 +28,9 @@ fn content(seed: u8, bytes: usize) -> Vec<u8> {
     let mut state = u64::from(seed) + 1;
     let mut out = Vec::with_capacity(bytes + 8);
     while out.len() < bytes {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         out.extend(format!("{:x} ", (state >> 60) * 7919).bytes());
     }
     out.truncate(bytes);
@@ -63,11 +65,22 @@ fn scanned(items: &Items) -> (tempfile::TempDir, TreeDir) {
     (dir, tree)
 }
 
-const FAST: PackOptions = PackOptions { level: 1, threads: 2 };
+const FAST: PackOptions = PackOptions {
+    level: 1,
+    threads: 2,
+};
 
 fn packed(old: Option<&TreeDir>, new: &TreeDir, options: PackOptions) -> (Packed, Vec<u8>) {
     let mut served = Vec::new();
-    let packed = make_pack(old, new, Cursor::new(Vec::new()), &mut served, options, &mut |_| {}).unwrap();
+    let packed = make_pack(
+        old,
+        new,
+        Cursor::new(Vec::new()),
+        &mut served,
+        options,
+        &mut |_| {},
+    )
+    .unwrap();
     assert_eq!(packed.framed.served_bytes, served.len() as u64);
     (packed, served)
 }
@@ -116,11 +129,12 @@ fn edit() -> impl Strategy<Value = Edit> {
 fn apply(items: &mut Items, edit: &Edit) {
     let paths: Vec<String> = items.keys().cloned().collect();
     let at = |index: &prop::sample::Index| paths[index.index(paths.len())].clone();
-    let change = |items: &mut Items, index: &prop::sample::Index, with: &dyn Fn(&mut usize, &mut u32)| {
-        if let Some(Item::File { bytes, mode, .. }) = items.get_mut(&at(index)) {
-            with(bytes, mode);
-        }
-    };
+    let change =
+        |items: &mut Items, index: &prop::sample::Index, with: &dyn Fn(&mut usize, &mut u32)| {
+            if let Some(Item::File { bytes, mode, .. }) = items.get_mut(&at(index)) {
+                with(bytes, mode);
+            }
+        };
     match edit {
         Edit::Remove(index) => drop(items.remove(&at(index))),
         Edit::Rename(index) => {
@@ -129,7 +143,8 @@ fn apply(items: &mut Items, edit: &Edit) {
             }
         }
         Edit::Swap(a, b) => {
-            let (Some(one), Some(two)) = (items.get(&at(a)).cloned(), items.get(&at(b)).cloned()) else {
+            let (Some(one), Some(two)) = (items.get(&at(a)).cloned(), items.get(&at(b)).cloned())
+            else {
                 return;
             };
             items.insert(at(a), two);
@@ -170,9 +185,15 @@ proptest! {
 
 #[test]
 fn unchanged_and_renamed_files_cost_nothing() {
-    let file = |seed| Item::File { seed, bytes: 20_000, mode: 0o644 };
+    let file = |seed| Item::File {
+        seed,
+        bytes: 20_000,
+        mode: 0o644,
+    };
     let old: Items = (0..50).map(|n| (format!("old/{n:03}"), file(n))).collect();
-    let mut new: Items = (0..50).map(|n| (format!("renamed/{n:03}"), file(n))).collect();
+    let mut new: Items = (0..50)
+        .map(|n| (format!("renamed/{n:03}"), file(n)))
+        .collect();
     new.insert("kept".to_owned(), file(99));
     let mut old = old;
     old.insert("kept".to_owned(), file(99));
@@ -186,9 +207,25 @@ fn unchanged_and_renamed_files_cost_nothing() {
 #[test]
 fn a_changed_line_costs_little() {
     let mut items: Items = (0..2_000)
-        .map(|n| (format!("lib/{}/{n}.js", n % 40), Item::File { seed: (n % 251) as u8, bytes: 300, mode: 0o644 }))
+        .map(|n| {
+            (
+                format!("lib/{}/{n}.js", n % 40),
+                Item::File {
+                    seed: (n % 251) as u8,
+                    bytes: 300,
+                    mode: 0o644,
+                },
+            )
+        })
         .collect();
-    items.insert("main.js".to_owned(), Item::File { seed: 7, bytes: 40_000, mode: 0o755 });
+    items.insert(
+        "main.js".to_owned(),
+        Item::File {
+            seed: 7,
+            bytes: 40_000,
+            mode: 0o755,
+        },
+    );
     let (old_dir, old) = scanned(&items);
     drop(old);
     let main = old_dir.path().join("main.js");
@@ -200,12 +237,26 @@ fn a_changed_line_costs_little() {
     fs::write(new_dir.path().join("main.js"), text).unwrap();
     let new = scan(new_dir.path(), &mut no_progress()).unwrap();
     let (patch, served) = packed(Some(&old), &new, PackOptions::default());
-    assert!(served.len() < 300, "{} bytes, {:?}", served.len(), patch.segments);
+    assert!(
+        served.len() < 300,
+        "{} bytes, {:?}",
+        served.len(),
+        patch.segments
+    );
 }
 
 #[test]
 fn big_files_take_several_segments() {
-    let big = |seed, bytes| BTreeMap::from([("big.bin".to_owned(), Item::File { seed, bytes, mode: 0o644 })]);
+    let big = |seed, bytes| {
+        BTreeMap::from([(
+            "big.bin".to_owned(),
+            Item::File {
+                seed,
+                bytes,
+                mode: 0o644,
+            },
+        )])
+    };
     let (_a, old) = scanned(&big(1, 20 << 20));
     let (_b, new) = scanned(&big(1, (20 << 20) + 12_345));
     let (full, served) = packed(None, &new, FAST);
@@ -214,7 +265,8 @@ fn big_files_take_several_segments() {
     assert!(patch.framed.served_bytes < served.len() as u64 / 10);
 
     // The table at the end finds the segments that hold a place of the file.
-    let reader = VerifiedReader::new(&served[..], full.framed.root, full.framed.pack_bytes).unwrap();
+    let reader =
+        VerifiedReader::new(&served[..], full.framed.root, full.framed.pack_bytes).unwrap();
     let inner: Vec<u8> = std::io::Read::bytes(reader).map(Result::unwrap).collect();
     use sanaga_proto::pack::segment::{Header, SegmentTable};
     let trailer = inner.last_chunk().unwrap();
@@ -223,7 +275,9 @@ fn big_files_take_several_segments() {
     assert_eq!(table, full.segments);
     let header = Header::read(&inner[..]).unwrap();
     let at = header.list_bytes + (9 << 20);
-    let found: Vec<_> = table.covering(header.encode().len() as u64, at..at + 1).collect();
+    let found: Vec<_> = table
+        .covering(header.encode().len() as u64, at..at + 1)
+        .collect();
     assert_eq!(found.len(), 1);
     assert_eq!(inner[found[0].pack.start as usize], table.rows[2].codec);
 }
@@ -245,15 +299,31 @@ fn what_cannot_be_shipped_is_refused_by_name() {
         }
     };
     #[expect(clippy::disallowed_methods, reason = "a fixture that need not last")]
-    let link = |target: &'static str| move |path: &Path| std::os::unix::fs::symlink(target, path).unwrap();
-    assert_eq!(refused("suid".as_ref(), &file(0o4755)), "it is setuid or setgid");
-    assert_eq!(refused("sticky".as_ref(), &file(0o1644)), "it has the sticky bit");
-    assert_eq!(refused("e\u{301}".as_ref(), &file(0o644)), "is not in Unicode form NFC");
-    assert_eq!(refused("a\nb".as_ref(), &file(0o644)), "has a control character");
+    let link =
+        |target: &'static str| move |path: &Path| std::os::unix::fs::symlink(target, path).unwrap();
+    assert_eq!(
+        refused("suid".as_ref(), &file(0o4755)),
+        "it is setuid or setgid"
+    );
+    assert_eq!(
+        refused("sticky".as_ref(), &file(0o1644)),
+        "it has the sticky bit"
+    );
+    assert_eq!(
+        refused("e\u{301}".as_ref(), &file(0o644)),
+        "is not in Unicode form NFC"
+    );
+    assert_eq!(
+        refused("a\nb".as_ref(), &file(0o644)),
+        "has a control character"
+    );
     let bytes = std::os::unix::ffi::OsStrExt::from_bytes(b"bad\xff");
     assert_eq!(refused(bytes, &file(0o644)), "its name is not UTF-8");
     assert!(refused("up".as_ref(), &link("../x")).contains("leaves the tree"));
     assert!(refused("abs".as_ref(), &link("/etc/passwd")).contains("is absolute"));
     let socket = |path: &Path| drop(std::os::unix::net::UnixListener::bind(path).unwrap());
-    assert_eq!(refused("socket".as_ref(), &socket), "it is a device, pipe or socket");
+    assert_eq!(
+        refused("socket".as_ref(), &socket),
+        "it is a device, pipe or socket"
+    );
 }

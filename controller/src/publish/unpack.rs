@@ -56,13 +56,6 @@ struct Numbered {
     hasher: Sha256,
 }
 
-impl Numbered {
-    fn number(&self, entry: u32) -> u32 {
-        let found = self.list.files().binary_search(&entry);
-        found.unwrap_or_else(|place| place) as u32
-    }
-}
-
 impl TreeSink for Numbered {
     type Error = io::Error;
 
@@ -74,24 +67,26 @@ impl TreeSink for Numbered {
             }
             // A full pack reuses nothing; the decoder refuses one that does.
             Event::Reuse { .. } | Event::Done => {}
-            Event::Begin { entry } => {
-                let path = numbered_path(&self.dir, self.number(entry));
-                let file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-                self.open = Some(BufWriter::new(file));
+            Event::Begin { file } => {
+                let path = numbered_path(&self.dir, file);
+                let open = fs::OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .open(path)?;
+                self.open = Some(BufWriter::new(open));
                 self.hasher = Sha256::new();
             }
             Event::Data(data) => {
                 self.hasher.update(data);
-                if let Some(file) = &mut self.open {
-                    file.write_all(data)?;
+                if let Some(open) = &mut self.open {
+                    open.write_all(data)?;
                 }
             }
-            Event::End { entry } => {
-                if let Some(file) = self.open.take() {
-                    file.into_inner()?;
+            Event::End { file } => {
+                if let Some(open) = self.open.take() {
+                    open.into_inner()?;
                 }
-                let number = self.number(entry) as usize;
-                if let Some(hash) = self.hashes.get_mut(number) {
+                if let Some(hash) = self.hashes.get_mut(file as usize) {
                     *hash = Digest(self.hasher.finalize_reset().into());
                 }
             }

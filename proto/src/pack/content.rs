@@ -6,17 +6,14 @@ use super::list_part::ListPart;
 
 /// Where the stream stands in the literal files.
 pub(super) struct ContentCutter {
-    /// Entry index and size of each literal file, in order of content.
+    /// Number and size of each literal file, in order of content.
     files: std::vec::IntoIter<(u32, u64)>,
     open: Option<(u32, u64)>,
 }
 
 impl ContentCutter {
     pub(super) fn new(part: &ListPart) -> Self {
-        let file = |number: u32| {
-            let entry = *part.list.files().get(number as usize)?;
-            Some((entry, part.list.file_size(number)?))
-        };
+        let file = |file: u32| Some((file, part.list.file_size(file)?));
         let files: Vec<_> = part.literals().into_iter().filter_map(file).collect();
         Self {
             files: files.into_iter(),
@@ -32,12 +29,12 @@ impl ContentCutter {
         loop {
             match self.open {
                 Some((_, left)) if left > 0 => return Ok(()),
-                Some((entry, _)) => send(sink, Event::End { entry })?,
+                Some((file, _)) => send(sink, Event::End { file })?,
                 None => {}
             }
             self.open = self.files.next();
             match self.open {
-                Some((entry, _)) => send(sink, Event::Begin { entry })?,
+                Some((file, _)) => send(sink, Event::Begin { file })?,
                 None => return Ok(()),
             }
         }

@@ -15,7 +15,8 @@ use crate::limits::SEGMENTS_MAX;
 use crate::tree::TreeList;
 
 /// What a receiver is told, in this order: `List`, every `Reuse`, then for each literal file
-/// `Begin`, `Data` as often as needed, `End`; at last `Done`. Numbers are entry indices.
+/// `Begin`, `Data` as often as needed, `End`; at last `Done`. Files are named by their number among
+/// the regular files of their tree ([`TreeList::files`]).
 ///
 /// This is all that crosses from the process that decodes to the one that writes, which trusts none
 /// of it: the tree root of what it wrote decides.
@@ -25,22 +26,22 @@ pub enum Event<'a> {
     List(&'a TreeList),
     /// The new file has the content of an old one.
     Reuse {
-        /// Entry of the new tree.
+        /// File of the new tree.
         new: u32,
-        /// Entry of the base tree.
+        /// File of the base tree.
         old: u32,
     },
     /// The content of a literal file follows.
     Begin {
-        /// Entry of the new tree.
-        entry: u32,
+        /// File of the new tree.
+        file: u32,
     },
     /// The next bytes of the file that has begun; at most 128 KiB.
     Data(&'a [u8]),
     /// The file is complete.
     End {
-        /// Entry of the new tree.
-        entry: u32,
+        /// File of the new tree.
+        file: u32,
     },
     /// The pack is complete.
     Done,
@@ -103,7 +104,7 @@ pub fn decode<R: Read, S: TreeSink>(
         }
     }
     send(sink, Event::List(&part.list))?;
-    send_reuses(&part, base, sink)?;
+    send_reuses(&part, sink)?;
     segments.content(&part, literal_bytes, old.as_ref(), sink)?;
     let segments = segments.finish(header.base.is_none())?;
     send(sink, Event::Done)?;
@@ -133,17 +134,9 @@ fn check_header(
     }
 }
 
-fn send_reuses<S: TreeSink>(
-    part: &ListPart,
-    base: Option<&dyn Base>,
-    sink: &mut S,
-) -> Result<(), DecodeError<S::Error>> {
-    let old_entries = base.map_or(&[][..], |base| base.list().files());
-    for (new, source) in part.list.files().iter().zip(&part.sources) {
-        if let Source::Old(old) = source
-            && let Some(old) = old_entries.get(*old as usize)
-        {
-            let (new, old) = (*new, *old);
+fn send_reuses<S: TreeSink>(part: &ListPart, sink: &mut S) -> Result<(), DecodeError<S::Error>> {
+    for (new, source) in (0_u32..).zip(&part.sources) {
+        if let Source::Old(old) = *source {
             send(sink, Event::Reuse { new, old })?;
         }
     }

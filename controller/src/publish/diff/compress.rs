@@ -74,7 +74,10 @@ fn compress(data: &[u8], prefix: &[u8], level: i32) -> Result<Vec<u8>, PublishEr
         true => PLAIN_WINDOW_LOG_MAX,
         false => WINDOW_LOG_MAX,
     };
-    let window_log = reach.next_power_of_two().ilog2().clamp(WINDOW_LOG_MIN, window_log_max);
+    let window_log = reach
+        .next_power_of_two()
+        .ilog2()
+        .clamp(WINDOW_LOG_MIN, window_log_max);
     let mut context = CCtx::create();
     let parameters = [
         CParameter::CompressionLevel(level),
@@ -82,7 +85,9 @@ fn compress(data: &[u8], prefix: &[u8], level: i32) -> Result<Vec<u8>, PublishEr
         CParameter::ContentSizeFlag(true),
         CParameter::ChecksumFlag(false),
         CParameter::DictIdFlag(false),
-        CParameter::EnableLongDistanceMatching(!prefix.is_empty() && reach >= LONG_DISTANCE_BYTES_MIN),
+        CParameter::EnableLongDistanceMatching(
+            !prefix.is_empty() && reach >= LONG_DISTANCE_BYTES_MIN,
+        ),
     ];
     let failed = |code| PublishError::Zstd {
         problem: get_error_name(code),

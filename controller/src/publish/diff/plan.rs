@@ -181,7 +181,14 @@ mod tests {
         let mut old = OldLayout::new(100);
         old.add(7, 3 * MIB);
         old.add(9, 40 * MIB);
-        let spans = plan_content(&[(0, 2 * MIB, Some(7)), (1, MIB, None), (2, 20 * MIB, Some(9))], &old);
+        let spans = plan_content(
+            &[
+                (0, 2 * MIB, Some(7)),
+                (1, MIB, None),
+                (2, 20 * MIB, Some(9)),
+            ],
+            &old,
+        );
         let bytes: Vec<u64> = spans.iter().map(|span| span.bytes / MIB).collect();
         assert_eq!(bytes, [8, 8, 7]);
         assert_eq!(spans[0].prefix, [100..100 + 3 * MIB]);
