@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::KeyName;
 use sanaga_proto::trust::KeyKind;
@@ -108,7 +109,11 @@ pub fn public_key(session: &Session, named: &std::path::Path) -> Result<KeyInfo,
     let key = crate::keys::file::read_public(named).map_err(Failure::of)?;
     if folder.find(key.name.as_str()).is_err() {
         let path = session.home.keys().join(format!("{}.pub", key.name));
-        sanaga_durable::write_file(&path, export(&key).as_bytes(), 0o644).map_err(Failure::of)?;
+        sanaga_durable::write_file(&path, export(&key).as_bytes(), 0o644).map_err(|error| {
+            Failure::new(code::NOT_WRITABLE)
+                .arg("path", path.display())
+                .arg("problem", error)
+        })?;
     }
     Ok(key)
 }
