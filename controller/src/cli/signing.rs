@@ -15,12 +15,9 @@ use super::ui::Ui;
 use crate::keys::file::{KeyFolder, KeyInfo, open, read_public};
 use crate::ops::{PendingView, SignDone, SignRole};
 
-/// An open key and its name.
+/// An open key.
 pub struct OpenKey {
-    /// What people call it.
-    pub name: String,
-    /// The key.
-    pub signer: MemorySigner,
+    signer: MemorySigner,
 }
 
 /// Opens `--key`, or the first of this machine's keys that may sign.
@@ -62,7 +59,7 @@ pub fn open_key(
     if !may_sign.contains(&signer.public().id()) {
         return Err(not_in_role(&name));
     }
-    Ok(OpenKey { name, signer })
+    Ok(OpenKey { signer })
 }
 
 /// `--key` is a file, or the name of one of this machine's keys.

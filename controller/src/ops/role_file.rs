@@ -8,7 +8,7 @@ use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
 use sanaga_proto::trust::{
     Authority, Delegation, PublicKey, TargetEntry, environment, expires_after, from_rfc3339, root,
-    signed_bytes, targets,
+    targets,
 };
 use serde_json::Value;
 
@@ -158,9 +158,12 @@ pub(super) fn read_head(role: &str, bytes: &[u8]) -> Result<Head, Failure> {
     head(role, &signed(role, bytes)?)
 }
 
-fn signed(role: &str, bytes: &[u8]) -> Result<Value, Failure> {
-    let body = signed_bytes(bytes).map_err(Failure::of)?;
-    serde_json::from_slice(&body).map_err(|_| damaged(role, "JSON"))
+/// The `signed` object of a role file.
+pub(super) fn signed(role: &str, bytes: &[u8]) -> Result<Value, Failure> {
+    let mut file: Value = serde_json::from_slice(bytes).map_err(|_| damaged(role, "JSON"))?;
+    file.get_mut("signed")
+        .map(Value::take)
+        .ok_or_else(|| damaged(role, "signed"))
 }
 
 fn head(role: &str, signed: &Value) -> Result<Head, Failure> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::authority::{self, Signed};
 use super::context::{Actor, Context};
 use super::online::RoleSet;
-use super::role_file::EnvironmentFile;
+use super::role_file::{self, EnvironmentFile};
 use crate::fleet::{Change, Note, PendingRole, Placement, Release, RoleFile, path};
 
 /// Asks what waits for whose signature.
@@ -161,9 +161,7 @@ fn merge(
     let new = signatures(submitted).map_err(Failure::of)?;
     all.retain(|signature| !good(&signature.key) || !new.iter().any(|n| n.key == signature.key));
     all.extend(new.into_iter().filter(|signature| good(&signature.key)));
-    let value = serde_json::from_slice(&body)
-        .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?;
-    envelope(&value, &all).map_err(Failure::of)
+    envelope(&role_file::signed(role, pending)?, &all).map_err(Failure::of)
 }
 
 /// Makes a fully signed version current. Gives the environments that must be signed again.
