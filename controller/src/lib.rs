@@ -8,4 +8,5 @@ pub mod publish;
 pub mod repository;
 pub mod server_keys;
 pub mod publish;
+pub mod keys;
 pub mod repository;

@@ -53,9 +53,18 @@ pub enum StoreError {
     Full {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// Why it failed.
         #[source]
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The folder or file may not be written.
+    #[error("{path} is not writable", path = path.display())]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Any other fault of the disk or of SQLite.
     #[error("{operation} {path}", path = path.display())]
@@ -79,6 +88,7 @@ impl Coded for StoreError {
             Self::Damaged { .. } => code::DATABASE_DAMAGED,
             Self::TooNew { .. } => code::DATABASE_TOO_NEW,
             Self::Full { .. } => code::DISK_FULL,
+            Self::NotWritable { .. } => code::NOT_WRITABLE,
             Self::Fault { .. } => code::DISK_FAULT,
             Self::Trust(error) => error.code(),
         }
@@ -104,7 +114,7 @@ impl Coded for StoreError {
                 ("needed", String::new()),
                 ("free", String::new()),
             ]),
-            Self::Fault { path, source, .. } => {
+            Self::NotWritable { path, source } | Self::Fault { path, source, .. } => {
                 Args::from([("path", text(path)), ("problem", source.to_string())])
             }
             Self::Trust(error) => error.args(),
@@ -252,17 +262,32 @@ impl Store {
 fn fault(operation: &'static str, path: &Path, source: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     let path = path.to_owned();
-    match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged {
-            path,
-            source: Some(source),
-        },
-        Some(ErrorCode::DiskFull) => StoreError::Full { path, source },
-        Some(_) | None => StoreError::Fault {
-            operation,
-            path,
-            source: Box::new(source),
-        },
+    let code = source.sqlite_error_code();
+    let boxed = Box::new(source);
+    if matches!(
+        code,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) {
+        let source = Some(*boxed);
+        return StoreError::Damaged { path, source };
+    }
+    if code == Some(ErrorCode::DiskFull) {
+        let source = boxed;
+        return StoreError::Full { path, source };
+    }
+    let denied = [
+        ErrorCode::ReadOnly,
+        ErrorCode::CannotOpen,
+        ErrorCode::PermissionDenied,
+    ];
+    if code.is_some_and(|code| denied.contains(&code)) {
+        let source = boxed;
+        return StoreError::NotWritable { path, source };
+    }
+    StoreError::Fault {
+        operation,
+        path,
+        source: boxed,
     }
 }
 
@@ -338,6 +363,13 @@ mod tests {
         let bad = "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)";
         assert!(Store::open_with(&path, &[bad]).is_err());
         drop(Store::open_with(&path, &["CREATE TABLE a (x INTEGER) STRICT"]).unwrap());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_writable() {
+        let folder = folder();
+        let refused = Store::open(&folder.path().join("absent/agent.db")).unwrap_err();
+        assert_eq!(refused.code(), code::NOT_WRITABLE);
     }
 
     #[test]

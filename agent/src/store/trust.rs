@@ -201,8 +201,18 @@ impl<'a> TrustStore<'a> {
     }
 
     fn write_copy(&self, floors: &[u8]) -> Result<(), StoreError> {
-        sanaga_durable::write_file(&self.copy, floors, FLOORS_MODE)
-            .map_err(|error| self.copy_fault("write", error))
+        sanaga_durable::write_file(&self.copy, floors, FLOORS_MODE).map_err(|error| {
+            let path = self.copy.clone();
+            if error.is_full() {
+                let source = Box::new(error);
+                StoreError::Full { path, source }
+            } else if error.is_not_writable() {
+                let source = Box::new(error);
+                StoreError::NotWritable { path, source }
+            } else {
+                self.copy_fault("write", error)
+            }
+        })
     }
 
     fn copy_fault(

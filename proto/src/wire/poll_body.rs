@@ -59,16 +59,22 @@ pub fn decode(body: &[u8], held: &[&[u8]]) -> Result<Answer, WireError> {
         }
     }
     let mut out = Vec::new();
-    decompress(packed, &prefix, &mut out).map_err(|error| WireError::malformed("answer", error.to_string()))?;
+    decompress(packed, &prefix, &mut out)
+        .map_err(|error| WireError::malformed("answer", error.to_string()))?;
     if out.len() as u64 > POLL_BYTES_MAX {
-        return Err(WireError::TooBig { what: "answer", limit: POLL_BYTES_MAX });
+        return Err(WireError::TooBig {
+            what: "answer",
+            limit: POLL_BYTES_MAX,
+        });
     }
     Answer::from_bytes(&out)
 }
 
 fn compress(bytes: &[u8], prefix: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
     let mut encoder = Encoder::with_ref_prefix(out, LEVEL, prefix)?;
-    encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG.min(window_log(prefix.len() + bytes.len()))))?;
+    encoder.set_parameter(CParameter::WindowLog(
+        WINDOW_LOG.min(window_log(prefix.len() + bytes.len())),
+    ))?;
     encoder.include_checksum(false)?;
     encoder.set_pledged_src_size(Some(bytes.len() as u64))?;
     encoder.write_all(bytes)?;
@@ -104,7 +110,9 @@ mod tests {
 
     #[test]
     fn what_is_held_costs_almost_nothing() {
-        let text: String = (0..500).map(|number: u32| number.wrapping_mul(2_654_435_761).to_string()).collect();
+        let text: String = (0..500)
+            .map(|number: u32| number.wrapping_mul(2_654_435_761).to_string())
+            .collect();
         let held = [b"something else".as_slice(), text.as_bytes()];
         let sent = answer(&text.replace("1", "2"));
         let alone = encode(&sent, &[None, None]).unwrap();
