@@ -1,8 +1,10 @@
 //! The controller: everything that the `sanaga` program does, as a library. What operators publish
 //! with and what nodes poll.
 
+pub mod cli;
 pub mod fleet;
 pub mod home;
+pub mod keys;
 pub mod ops;
 pub mod publish;
 pub mod repository;

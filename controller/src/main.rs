@@ -1,3 +1,7 @@
 //! The `sanaga` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(sanaga_controller::cli::run(std::env::args_os()))
+}

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
-use sanaga_proto::trust::{Authority, signatures, signed_bytes};
+use sanaga_proto::trust::Authority;
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::names;
 use super::role_file::{ROOT_ROLES, RootFile, TargetsFile};
 use crate::fleet::RoleFile;
+use crate::keys::ceremony::tally;
 
 /// How far a pending version is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +85,6 @@ pub(super) async fn over(
 
 /// Which signatures of `file` count under all of `authorities`.
 pub(super) fn count(file: &[u8], authorities: &[Authority]) -> Result<Signed, Failure> {
-    let body = signed_bytes(file).map_err(Failure::of)?;
-    let found = signatures(file).map_err(Failure::of)?;
     let mut out = Signed {
         by: BTreeSet::new(),
         missing: 0,
@@ -93,25 +92,14 @@ pub(super) fn count(file: &[u8], authorities: &[Authority]) -> Result<Signed, Fa
         waiting_for: BTreeSet::new(),
     };
     for authority in authorities {
-        let mut by = BTreeSet::new();
-        for key in &authority.keys {
-            let id = key.id();
-            let good = found.iter().any(|signature| {
-                signature.key == id.to_string()
-                    && key.verify_tuf(&body, &signature.bytes).is_ok()
-            });
-            if good {
-                by.insert(id);
-            }
+        let tally = tally(file, authority).map_err(Failure::of)?;
+        if !tally.is_complete() {
+            let have = tally.by.len() as u64;
+            out.missing = out.missing.max(tally.need.saturating_sub(have));
+            out.waiting_for.extend(tally.waiting);
         }
-        let have = by.len() as u64;
-        if have < authority.threshold {
-            out.missing = out.missing.max(authority.threshold - have);
-            let ids = authority.keys.iter().map(|key| key.id());
-            out.waiting_for.extend(ids.filter(|id| !by.contains(id)));
-        }
-        out.need = out.need.max(authority.threshold);
-        out.by.extend(by);
+        out.need = out.need.max(tally.need);
+        out.by.extend(tally.by);
     }
     Ok(out)
 }

@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{Digest, EnvironmentName};
-use sanaga_proto::trust::{
-    Authority, Delegation, PublicKey, envelope, expires_after, root, targets,
-};
+use sanaga_proto::trust::{Signer as _, envelope, expires_after, root, targets};
 
 use super::context::{Actor, Context};
 use super::online::RoleSet;
 use super::role_file::build_environment;
 use crate::fleet::{Change, Controller, Environment, Note, Price, RoleFile, StoreError};
+use crate::keys::ceremony::{Founders, OnlineKeys, Plan};
 use crate::server_keys::ServerKeys;
 
 /// The environments of every repository, in the order in which releases move.
@@ -32,8 +31,8 @@ pub struct Founding {
     pub url: String,
     /// What data costs.
     pub price: Price,
-    /// The people's keys. One signs everything alone; of three, two sign what matters.
-    pub people: Vec<PublicKey>,
+    /// Whose keys sign.
+    pub founders: Founders,
 }
 
 /// The first version of every offline role, without signatures.
@@ -50,44 +49,25 @@ pub struct Founded {
     pub repository: Digest,
 }
 
-/// How many of `people` sign for an offline role: the table of docs/trust for three, one for one.
-#[must_use]
-pub fn threshold(role: &str, people: usize) -> u64 {
-    match (role, people) {
-        ("root" | "targets" | "production", 2..) => 2,
-        _ => 1,
-    }
-}
-
 impl Draft {
     /// Builds the first version of root, targets and the environments.
     ///
     /// # Errors
     /// `INTERNAL` when the metadata cannot be written, which no input causes.
     pub fn of(founding: &Founding, keys: &ServerKeys, now_s: i64) -> Result<Self, Failure> {
-        let people = |role: &str| Authority {
-            keys: founding.people.clone(),
-            threshold: threshold(role, founding.people.len()),
+        let online = OnlineKeys {
+            snapshot: keys.snapshot.public().clone(),
+            timestamp: keys.timestamp.public().clone(),
+            director: keys.director.public().clone(),
         };
-        let online = |role: &str| Authority {
-            keys: keys.public(role).into_iter().collect(),
-            threshold: 1,
-        };
-        let roles = BTreeMap::from([
-            ("root", people("root")),
-            ("targets", people("targets")),
-            ("snapshot", online("snapshot")),
-            ("timestamp", online("timestamp")),
-        ]);
-        let root = root(1, expires_after("root", now_s), now_s, &roles);
-        let mut delegations = Vec::new();
+        let mut environments: Vec<EnvironmentName> = Vec::new();
         for name in ENVIRONMENTS {
-            let environment: EnvironmentName = name.parse().map_err(internal)?;
-            delegations.push(Delegation::environment(&environment, people(name)));
+            environments.push(name.parse().map_err(internal)?);
         }
-        delegations.push(Delegation::director(online("director")));
+        let plan = Plan::new(&founding.founders, &online, &environments).map_err(Failure::of)?;
+        let root = root(1, expires_after("root", now_s), now_s, &plan.top);
         let ca = [keys.tls_ca.certificate_pem.clone()];
-        let targets = targets(1, expires_after("targets", now_s), now_s, &delegations, &ca);
+        let targets = targets(1, expires_after("targets", now_s), now_s, &plan.delegations, &ca);
         let mut bodies = vec![("root".to_owned(), root), ("targets".to_owned(), targets)];
         for name in ENVIRONMENTS {
             let body = build_environment(name, 1, now_s, &BTreeMap::new());

@@ -41,11 +41,11 @@ pub use doctor::{Doctor, Finding, Findings};
 pub use hold::{SetHold, HoldGiven};
 pub use init::{Draft, Founded, Founding, found};
 pub use node::{
-    AppView, Contact, Evidence, NodeList, NodeQuery, NodeShow, NodeView, RevokeNode, SiteList,
-    SiteView, Sites,
+    AppView, Contact, Evidence, NodeList, NodeQuery, NodeShow, NodeView, ReceiptView, RevokeNode,
+    SiteList, SiteView, Sites,
 };
 pub use online::{Renewed, renew_online};
-pub use patch::{MakePatch, PatchBases, PatchMade, BaseView};
+pub use patch::{BaseView, MakePatch, PatchBases, PatchMade, pack_into};
 pub use publish::{Bases, CheckRelease, Checked, PackUpload, Promote, StageRelease, Staged};
 pub use release::{PlanRelease, Plans, PlanLine, ReleaseList, ReleaseView, Releases, ShowRelease};
 pub use role::{KeyView, RoleChange, RoleView, Roles, RotateKey, SetRole, Waits};

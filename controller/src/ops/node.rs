@@ -178,8 +178,12 @@ pub struct ReceiptView {
     pub root: Option<TreeRoot>,
     /// The failure's number.
     pub code: Option<u64>,
+    /// The assignment that asked for it.
+    pub generation: Option<Generation>,
     /// Pack bytes that were read from the network for it.
     pub received_bytes: Option<u64>,
+    /// The smallest pack that could have brought it, bytes.
+    pub pack_bytes: Option<u64>,
     /// A few words.
     pub detail: Option<String>,
     /// Whether only the worker says so.
@@ -377,7 +381,9 @@ fn receipt(receipt: Receipt) -> ReceiptView {
         version: event.version,
         root: event.root,
         code: event.code,
+        generation: event.generation,
         received_bytes: event.received_bytes,
+        pack_bytes: None,
         detail: event.detail,
         claimed: event.claimed == Some(true),
     }

@@ -1,7 +1,7 @@
 //! Bringing a release into an environment: its manifest and full pack are published and a version
 //! of the environment's role that lists it waits for signatures. Nothing changes on any node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -14,11 +14,11 @@ use sanaga_proto::wire::Document as _;
 use sanaga_proto::wire::envelope::seal;
 use sanaga_proto::wire::offer::Offer;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::authority;
 use super::context::{Actor, Context};
 use super::names;
+use super::patch::hash_file;
 use super::role::{self, Waits};
 use super::role_file::EnvironmentFile;
 use super::sign;
@@ -245,20 +245,14 @@ pub(super) fn upload_path(context: &Context, sha256: &Digest) -> PathBuf {
     context.home.uploads().join(sha256.to_string())
 }
 
-async fn check_upload(file: &std::path::Path, upload: &PackUpload) -> Result<(), Failure> {
+async fn check_upload(file: &Path, upload: &PackUpload) -> Result<(), Failure> {
     let (file, upload) = (file.to_owned(), upload.clone());
     let task = tokio::task::spawn_blocking(move || {
-        let bad = |problem: &str| {
-            Err(Failure::new(code::BAD_REQUEST).arg("problem", format!("the pack {problem}")))
-        };
-        let mut hash = Sha256::new();
-        let length = std::fs::File::open(&file).and_then(|mut file| std::io::copy(&mut file, &mut hash));
-        match length {
-            Ok(length) if length != upload.file_bytes => bad("is not as long as it should be"),
-            Ok(_) if Digest(hash.finalize().into()) != upload.sha256 => bad("was changed on its way"),
-            Ok(_) => Ok(()),
-            Err(error) => bad(&format!("was not handed in: {error}")),
+        let (sha256, bytes) = hash_file(&file)?;
+        if bytes == upload.file_bytes && sha256 == upload.sha256 {
+            return Ok(());
         }
+        Err(Failure::new(code::BAD_REQUEST).arg("problem", "the pack was changed on its way"))
     });
     task.await
         .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?

@@ -10,7 +10,7 @@ use crate::tree::TreeList;
 
 /// The tree that a patch starts from. The decoder trusts neither its length nor its content; what
 /// it makes is proved by the new tree root.
-pub trait Base {
+pub trait Base: Sync {
     /// Its tree root.
     fn root(&self) -> TreeRoot;
     /// Its entries.

@@ -1,0 +1,231 @@
+//! `sanaga init`: found a repository.
+
+
+use clap::Args;
+use sanaga_proto::code;
+use sanaga_proto::failure::Failure;
+use sanaga_proto::ids::KeyName;
+use sanaga_proto::trust::{KeyKind, MemorySigner, PublicKey, Signer as _, add_signature};
+
+use super::format;
+use super::hold::bad_name;
+use super::passphrase::PassphraseArgs;
+use super::session::{context_with, now_s, user_name};
+use super::ui::Ui;
+use crate::fleet::{Price, Store as _};
+use crate::home::Home;
+use crate::keys::ceremony::Founders;
+use crate::keys::file::{KeyFolder, open};
+use crate::ops::{Actor, Draft, Founded, Founding, found};
+use crate::server_keys::ServerKeys;
+
+/// Found a repository
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// What people call it
+    #[arg(long, default_value = "Sanaga")]
+    name: String,
+    /// Where nodes reach this controller [default: https://HOSTNAME:8443]
+    #[arg(long)]
+    url: Option<String>,
+    /// How many people hold keys: 1 to try it out, 3 for production
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    people: u8,
+    /// Their names, which name their key files [default: this user]
+    #[arg(long = "person", value_name = "NAME")]
+    persons: Vec<KeyName>,
+    /// Make P-256 keys in the place of Ed25519
+    #[arg(long)]
+    p256: bool,
+    /// What a megabyte costs at the sites
+    #[arg(long, value_name = "AMOUNT", default_value = "1.0")]
+    price_per_mb: String,
+    /// The currency of that price
+    #[arg(long, default_value = "XAF")]
+    currency: String,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// Founds it.
+pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure> {
+    let url = match &args.url {
+        Some(url) => check_url(url)?,
+        None => default_url(),
+    };
+    let price = parse_price(&args.price_per_mb, &args.currency)?;
+    let names = names(&args)?;
+    home.create()?;
+    let Some(_lock) = home.lock()? else {
+        return Err(Failure::new(code::LOCKED).arg("path", home.path().display()));
+    };
+    if home.database().exists() {
+        let store = crate::fleet::Sqlite::open(&home.database()).map_err(Failure::of)?;
+        if store.controller().await.is_ok() {
+            let path = home.path().display();
+            return Err(Failure::new(code::ALREADY_INITIALISED).arg("path", path));
+        }
+    }
+    let kind = if args.p256 { KeyKind::P256 } else { KeyKind::Ed25519 };
+    let mut signers = Vec::new();
+    for name in &names {
+        signers.push(person(ui, home, name, kind, &args.passphrase, names.len() > 1)?);
+    }
+    let keys = ServerKeys::create(&home.server(), &args.name)?;
+    let mut people: Vec<PublicKey> = signers.iter().map(|s| s.public().clone()).collect();
+    let founders = match people.as_slice() {
+        [_] => Founders::One(people.remove(0)),
+        _ => Founders::People { people, ci: None },
+    };
+    let founding = Founding {
+        name: args.name,
+        url,
+        price,
+        founders,
+    };
+    let now_s = i64::try_from(now_s()).unwrap_or(i64::MAX);
+    let mut draft = Draft::of(&founding, &keys, now_s)?;
+    for (_, file) in &mut draft.files {
+        for signer in &signers {
+            *file = add_signature(file, signer).map_err(Failure::of)?;
+        }
+    }
+    let context = context_with(home, keys)?;
+    let actor = Actor::owner(user_name());
+    let founded = found(&context, &actor, &founding, draft).await?;
+    report(ui, home, &names, &founded)
+}
+
+fn report(ui: &Ui, home: &Home, names: &[KeyName], founded: &Founded) -> Result<(), Failure> {
+    let answer = serde_json::json!({
+        "home": home.path(),
+        "repository": founded.repository,
+        "keys": names,
+    });
+    ui.json(&answer, None)?;
+    let path = format::path(home.path(), ui.user_home.as_deref());
+    let digest = format::digest_ends(&founded.repository);
+    ui.data(&ui.say("init-created", &[("path", &path)]));
+    for name in names {
+        ui.data(&ui.say("init-key", &[("name", name.as_str())]));
+    }
+    let people = if names.len() > 1 { "many" } else { "one" };
+    ui.data(&ui.say("init-environments", &[("people", people)]));
+    ui.data(&ui.say("init-root", &[("digest", &digest)]));
+    let missing = 3usize.saturating_sub(names.len());
+    if missing > 0 {
+        ui.tell("init-trying", &[("missing", &missing.to_string())]);
+    }
+    ui.next("sanaga serve");
+    Ok(())
+}
+
+/// Makes a person's key, or opens the one that an interrupted `init` left.
+fn person(
+    ui: &Ui,
+    home: &Home,
+    name: &KeyName,
+    kind: KeyKind,
+    passphrase: &PassphraseArgs,
+    several: bool,
+) -> Result<MemorySigner, Failure> {
+    let folder = KeyFolder::new(&home.keys());
+    if let Ok(existing) = folder.find(name.as_str()) {
+        let passphrase = passphrase.existing(ui, name.as_str())?;
+        return open(&existing.path, &passphrase).map_err(Failure::of);
+    }
+    let prompt = if several {
+        ui.say("passphrase-new-named", &[("name", name.as_str())])
+    } else {
+        ui.say("passphrase-new", &[])
+    };
+    let passphrase = passphrase.new_key(ui, &prompt)?;
+    let made = folder.create(name, kind, &passphrase).map_err(Failure::of)?;
+    open(&made.path, &passphrase).map_err(Failure::of)
+}
+
+fn names(args: &InitArgs) -> Result<Vec<KeyName>, Failure> {
+    let count = usize::from(args.people).max(args.persons.len());
+    let mut names = args.persons.clone();
+    if names.is_empty() {
+        names.push(file_name(&user_name()).parse().map_err(bad_name)?);
+    }
+    for number in names.len() + 1..=count {
+        names.push(format!("person-{number}").parse().map_err(bad_name)?);
+    }
+    Ok(names)
+}
+
+/// A user's name as the name of a key.
+fn file_name(user: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    user.to_lowercase().chars().map(plain).collect()
+}
+
+fn default_url() -> String {
+    let node = rustix::system::uname();
+    format!("https://{}:8443", node.nodename().to_string_lossy())
+}
+
+fn check_url(url: &str) -> Result<String, Failure> {
+    let bad = || {
+        Err(Failure::new(code::BAD_NAME)
+            .arg("what", "URL")
+            .arg("value", url)
+            .arg("rule", "must be written https://HOST:PORT"))
+    };
+    let trimmed = url.trim_end_matches('/');
+    let Ok(parsed) = trimmed.parse::<http::Uri>() else {
+        return bad();
+    };
+    let plain = parsed.scheme_str() == Some("https")
+        && parsed.host().is_some_and(|host| !host.is_empty())
+        && parsed.path() == "/"
+        && parsed.query().is_none();
+    if plain { Ok(trimmed.to_owned()) } else { bad() }
+}
+
+/// `1.0` or `2,5` of a currency, in thousandths.
+fn parse_price(amount: &str, currency: &str) -> Result<Price, Failure> {
+    let bad = || {
+        Failure::new(code::BAD_NAME)
+            .arg("what", "price")
+            .arg("value", amount)
+            .arg("rule", "must be a number such as 1.0")
+    };
+    let (whole, rest) = amount.split_once(['.', ',']).unwrap_or((amount, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(rest) || whole.len() > 9 || rest.len() > 3 {
+        return Err(bad());
+    }
+    let number = |text: &str| text.parse::<u64>().map_err(|_| bad());
+    Ok(Price {
+        thousandths_per_mb: number(whole)? * 1_000 + number(&format!("{rest:0<3}"))?,
+        currency: currency.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_and_prices_are_checked() {
+        assert_eq!(check_url("https://a.cm:8443/").unwrap(), "https://a.cm:8443");
+        for bad in ["http://a.cm", "a.cm:8443", "https://a.cm/x", "https://", "https://a?b"] {
+            assert!(check_url(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_price("1.0", "XAF").unwrap().to_string(), "1.0 XAF/MB");
+        assert_eq!(parse_price("2,25", "XAF").unwrap().thousandths_per_mb, 2_250);
+        assert_eq!(parse_price("3", "XAF").unwrap().thousandths_per_mb, 3_000);
+        for bad in ["", "-1", "1.0000", "x", "1.", "99999999999"] {
+            assert!(parse_price(bad, "XAF").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_users_name_becomes_a_key_name() {
+        assert_eq!(file_name("Ada Ngo"), "ada-ngo");
+        assert!(file_name("Ada Ngo").parse::<KeyName>().is_ok());
+    }
+}
