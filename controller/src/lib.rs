@@ -9,6 +9,3 @@ pub mod ops;
 pub mod publish;
 pub mod repository;
 pub mod server_keys;
-pub mod publish;
-pub mod keys;
-pub mod repository;

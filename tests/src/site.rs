@@ -43,10 +43,18 @@ impl<'w> Controller<'w> {
     pub fn start(world: &'w World) -> Result<Self> {
         let home = world.dir("controller")?;
         let port = free_port()?;
-        let mut controller = Self { world, home, port, server: None };
+        let mut controller = Self {
+            world,
+            home,
+            port,
+            server: None,
+        };
         world.write("passphrase", PASSPHRASE)?;
         let url = format!("https://127.0.0.1:{port}");
-        controller.cmd()?.args(["init", "--name", "Demo", "--person", "ada", "--url", &url]).ok()?;
+        controller
+            .cmd()?
+            .args(["init", "--name", "Demo", "--person", "ada", "--url", &url])
+            .ok()?;
         controller.serve()?;
         Ok(controller)
     }
@@ -57,7 +65,10 @@ impl<'w> Controller<'w> {
     /// When the server does not come up.
     pub fn serve(&mut self) -> Result<()> {
         let listen = format!("127.0.0.1:{}", self.port);
-        let mut server = self.world.spawn("controller", self.cmd()?.args(["serve", "--listen", &listen]))?;
+        let mut server = self.world.spawn(
+            "controller",
+            self.cmd()?.args(["serve", "--listen", &listen]),
+        )?;
         server.wait_for_line("Serving")?;
         self.server = Some(server);
         Ok(())
@@ -95,7 +106,11 @@ impl<'w> Controller<'w> {
     pub fn publish(&self, release: &Release) -> Result<Output> {
         let project = self.world.dir("project")?;
         release.write(&project)?;
-        self.cmd()?.arg("publish").arg(&project).args(["--env", "dev"]).ok()
+        self.cmd()?
+            .arg("publish")
+            .arg(&project)
+            .args(["--env", "dev"])
+            .ok()
     }
 
     /// Assigns a release.
@@ -103,7 +118,9 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When the command fails.
     pub fn assign(&self, release: &str, to: &str) -> Result<Output> {
-        self.cmd()?.args(["assign", release, "--to", to, "--yes"]).ok()
+        self.cmd()?
+            .args(["assign", release, "--to", to, "--yes"])
+            .ok()
     }
 
     /// A token for a node.
@@ -111,7 +128,12 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When the command fails.
     pub fn token(&self, site: &str, node: &str) -> Result<Token> {
-        let made = self.cmd()?.args(["enroll", "token", "--site", site, "--node", node, "--env", "dev"]).ok()?;
+        let made = self
+            .cmd()?
+            .args([
+                "enroll", "token", "--site", site, "--node", node, "--env", "dev",
+            ])
+            .ok()?;
         let text = made.stdout.lines().next().unwrap_or_default();
         Token::from_text(text).with_context(|| made.transcript())
     }
@@ -124,10 +146,21 @@ impl<'w> Controller<'w> {
         let upstream = std::net::SocketAddr::from(([127, 0, 0, 1], self.port));
         let link = Link::start(upstream, plan)?;
         // The node knows the controller by the near end of its link.
-        let token = Token { url: format!("https://127.0.0.1:{}", link.port()), ..self.token(site, name)? };
+        let token = Token {
+            url: format!("https://127.0.0.1:{}", link.port()),
+            ..self.token(site, name)?
+        };
         let home = self.world.dir(name)?;
-        self.world.write(&format!("{name}/agent.toml"), AGENT_TOML)?;
-        let mut node = Node { world: self.world, name: name.to_owned(), home, link, agent: None, starts: 0 };
+        self.world
+            .write(&format!("{name}/agent.toml"), AGENT_TOML)?;
+        let mut node = Node {
+            world: self.world,
+            name: name.to_owned(),
+            home,
+            link,
+            agent: None,
+            starts: 0,
+        };
         node.cmd()?.args(["enroll", &token.to_text()]).ok()?;
         node.start()?;
         Ok(node)
@@ -138,7 +171,10 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When the command fails.
     pub fn node(&self, name: &str) -> Result<Value> {
-        let shown = self.cmd()?.args(["node", "show", name, "--output", "json"]).ok()?;
+        let shown = self
+            .cmd()?
+            .args(["node", "show", name, "--output", "json"])
+            .ok()?;
         serde_json::from_str(&shown.stdout).with_context(|| shown.transcript())
     }
 }
@@ -211,8 +247,15 @@ impl Node<'_> {
     /// When the command fails.
     pub fn app(&self, app: &str) -> Result<Value> {
         let status = self.status()?;
-        let apps = status.get("apps").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(apps.into_iter().find(|found| found.get("app").is_some_and(|name| name == app)).unwrap_or_default())
+        let apps = status
+            .get("apps")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        Ok(apps
+            .into_iter()
+            .find(|found| found.get("app").is_some_and(|name| name == app))
+            .unwrap_or_default())
     }
 
     /// Waits until an app runs a version in a phase.
@@ -220,18 +263,35 @@ impl Node<'_> {
     /// # Errors
     /// When it stands still on the way, or ends in another phase that does not change by itself.
     pub fn wait_for(&self, app: &str, version: &str, phase: &str) -> Result<Value> {
-        eventually(&format!("{app} {version} {phase} on {}", self.name), PATIENCE * 2, || {
-            let found = self.app(app)?;
-            let text = |name: &str| found.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            if text("version") == version && text("phase") == phase {
-                return Ok(Step::Done(found));
-            }
-            if text("phase") == "needs_hands" {
-                bail!("{app} on {} needs hands: {found}", self.name);
-            }
-            let moved = (found.get("fetched").cloned(), found.get("soak_left_s").cloned());
-            Ok(Step::Waiting(format!("{} {} {moved:?}", text("version"), text("phase"))))
-        })
+        eventually(
+            &format!("{app} {version} {phase} on {}", self.name),
+            PATIENCE * 2,
+            || {
+                let found = self.app(app)?;
+                let text = |name: &str| {
+                    found
+                        .get(name)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                if text("version") == version && text("phase") == phase {
+                    return Ok(Step::Done(found));
+                }
+                if text("phase") == "needs_hands" {
+                    bail!("{app} on {} needs hands: {found}", self.name);
+                }
+                let moved = (
+                    found.get("fetched").cloned(),
+                    found.get("soak_left_s").cloned(),
+                );
+                Ok(Step::Waiting(format!(
+                    "{} {} {moved:?}",
+                    text("version"),
+                    text("phase")
+                )))
+            },
+        )
     }
 
     /// The tree that `current` names.
@@ -240,6 +300,7 @@ impl Node<'_> {
     /// When there is none.
     pub fn current(&self, app: &str) -> Result<PathBuf> {
         let link = self.home.join("apps").join(app).join("current");
-        link.canonicalize().with_context(|| link.display().to_string())
+        link.canonicalize()
+            .with_context(|| link.display().to_string())
     }
 }

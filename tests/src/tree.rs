@@ -30,7 +30,11 @@ pub fn same(left: &Path, right: &Path) -> Result<usize> {
     for (path, what) in &ours {
         match theirs.get(path) {
             Some(other) if other == what => {}
-            Some(other) => bail!("{path}: {what} in {}, {other} in {}", left.display(), right.display()),
+            Some(other) => bail!(
+                "{path}: {what} in {}, {other} in {}",
+                left.display(),
+                right.display()
+            ),
             None => bail!("{path} is missing in {}", right.display()),
         }
     }
