@@ -2,6 +2,7 @@
 //! with and what nodes poll.
 
 pub mod cli;
+pub mod api;
 pub mod fleet;
 pub mod home;
 pub mod keys;
