@@ -1,8 +1,8 @@
 //! The controller: everything that the `sanaga` program does, as a library. What operators publish
 //! with and what nodes poll.
 
-pub mod cli;
 pub mod api;
+pub mod cli;
 pub mod fleet;
 pub mod home;
 pub mod keys;

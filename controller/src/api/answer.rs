@@ -169,7 +169,11 @@ impl Wanted<'_> {
     /// The ways that the node is told of, the one it is to take first: the cheapest patch, unless
     /// the full pack is cheaper, or the patch did not work there.
     fn offers(&self) -> Vec<&OfferFacts> {
-        let full = self.assigned.offers.iter().find(|offer| offer.base.is_none());
+        let full = self
+            .assigned
+            .offers
+            .iter()
+            .find(|offer| offer.base.is_none());
         let patch = self
             .assigned
             .offers

@@ -99,8 +99,8 @@ impl Authority {
         let failed = |error: String| ApiError::certificate("make the server's certificate", error);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let key = KeyPair::generate().map_err(|error| failed(error.to_string()))?;
-        let mut params = CertificateParams::new([host.to_owned()])
-            .map_err(|error| failed(error.to_string()))?;
+        let mut params =
+            CertificateParams::new([host.to_owned()]).map_err(|error| failed(error.to_string()))?;
         params.distinguished_name = DistinguishedName::new();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         dated(&mut params, now_s, SERVER_CERTIFICATE_S);
@@ -160,11 +160,15 @@ impl Authority {
 pub fn identity(certificate: &CertificateDer<'_>) -> Option<Identity> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let names = certificate.subject_alternative_name().ok()??;
-    let node_key = names.value.general_names.iter().find_map(|name| match name {
-        GeneralName::URI(uri) => uri.strip_prefix(NODE_URI)?.parse().ok(),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
-        _ => None,
-    })?;
+    let node_key = names
+        .value
+        .general_names
+        .iter()
+        .find_map(|name| match name {
+            GeneralName::URI(uri) => uri.strip_prefix(NODE_URI)?.parse().ok(),
+            #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
+            _ => None,
+        })?;
     let expires = certificate.validity().not_after.timestamp();
     Some(Identity {
         node_key,

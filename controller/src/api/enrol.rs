@@ -17,8 +17,8 @@ use super::authority::Issued;
 use super::poll::refused;
 use super::reply::{self, Reply};
 use crate::fleet::{
-    Batch, Change, EnrolToken, Enrolment, Node, NodeKey, Note, Redeemed, StoreError, StoredAssignment,
-    TokenUse, Verdict, first_assignment, judge, publish_waiting, used_before,
+    Batch, Change, EnrolToken, Enrolment, Node, NodeKey, Note, Redeemed, StoreError,
+    StoredAssignment, TokenUse, Verdict, first_assignment, judge, publish_waiting, used_before,
 };
 
 /// An envelope around a request, bytes more than the request itself.
@@ -71,7 +71,10 @@ fn reply(result: Result<Vec<u8>, No>) -> Reply {
 
 /// A node joins.
 pub(super) async fn enrol(State(api): State<Arc<Api>>, body: Body) -> Reply {
-    match api.read(body, EnrolRequest::BYTES_MAX + ENVELOPE_BYTES).await {
+    match api
+        .read(body, EnrolRequest::BYTES_MAX + ENVELOPE_BYTES)
+        .await
+    {
         Ok(bytes) => reply(join(&api, &bytes).await),
         Err(reply) => reply,
     }
@@ -161,7 +164,12 @@ fn issue(
 ) -> Result<Issued, No> {
     api.authority
         .node(csr, &token.node, key, now_s)
-        .map_err(|error| No::Malformed(WireError::malformed("certificate request", error.to_string())))
+        .map_err(|error| {
+            No::Malformed(WireError::malformed(
+                "certificate request",
+                error.to_string(),
+            ))
+        })
 }
 
 /// 1.root.json, which the token names by its digest.
@@ -169,7 +177,11 @@ async fn first_root(api: &Api, repository: &RepositoryId) -> Result<Vec<u8>, No>
     let root = api.context.store.role_version("root", 1).await?;
     root.map(|root| root.bytes)
         .filter(|bytes| Digest::of(bytes) == *repository)
-        .ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", "1.root.json").into())
+        .ok_or_else(|| {
+            Failure::new(code::MISSING_DOCUMENT)
+                .arg("what", "1.root.json")
+                .into()
+        })
 }
 
 fn welcome(api: &Api, issued: Issued, root: Option<Vec<u8>>) -> Welcome {
@@ -182,7 +194,10 @@ fn welcome(api: &Api, issued: Issued, root: Option<Vec<u8>>) -> Welcome {
 
 /// A node gets a new certificate.
 pub(super) async fn renew(State(api): State<Arc<Api>>, body: Body) -> Reply {
-    match api.read(body, RenewRequest::BYTES_MAX + ENVELOPE_BYTES).await {
+    match api
+        .read(body, RenewRequest::BYTES_MAX + ENVELOPE_BYTES)
+        .await
+    {
         Ok(bytes) => reply(renewed(&api, &bytes).await),
         Err(reply) => reply,
     }

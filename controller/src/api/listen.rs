@@ -121,7 +121,7 @@ where
     loop {
         let turn = tokio::select! {
             turn = Arc::clone(turns).acquire_owned() => turn.ok()?,
-            _ = stop.wait_for(|stop| *stop) => return None,
+            () = told(stop) => return None,
         };
         tokio::select! {
             accepted = accept() => match accepted {
@@ -131,9 +131,14 @@ where
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            _ = stop.wait_for(|stop| *stop) => return None,
+            () = told(stop) => return None,
         }
     }
+}
+
+/// Ready when it is time to stop, or when nobody can say so any more.
+async fn told(stop: &mut Stop) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn farewell(mut connections: JoinSet<()>) {
@@ -180,7 +185,7 @@ where
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = told(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -190,9 +195,6 @@ where
     }
 }
 
-async fn answer(
-    mut router: Router,
-    request: Request<Body>,
-) -> Result<Response<Body>, Infallible> {
+async fn answer(mut router: Router, request: Request<Body>) -> Result<Response<Body>, Infallible> {
     router.call(request).await
 }

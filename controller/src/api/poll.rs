@@ -143,12 +143,7 @@ async fn delivery(
 }
 
 /// Fetches what is to be sent.
-async fn gather(
-    api: &Api,
-    plan: &Plan,
-    kept: Kept,
-    delivered: bool,
-) -> Result<Answer, StoreError> {
+async fn gather(api: &Api, plan: &Plan, kept: Kept, delivered: bool) -> Result<Answer, StoreError> {
     let mut answer = Answer {
         documents: Vec::with_capacity(plan.documents.len()),
         absent: plan.absent.clone(),
@@ -164,7 +159,10 @@ async fn gather(
     }
     for frame_root in &plan.packs {
         let path = path::pack(frame_root);
-        let read = api.context.repository.get(&path, limits::INLINE_PACK_BYTES_MAX);
+        let read = api
+            .context
+            .repository
+            .get(&path, limits::INLINE_PACK_BYTES_MAX);
         // Without it the node fetches the pack by itself.
         match read.await {
             Ok(Some(bytes)) => answer.packs.push((*frame_root, Bytes(bytes.to_vec()))),

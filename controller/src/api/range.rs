@@ -67,10 +67,25 @@ mod tests {
         assert_eq!(of("bytes=-5"), Part::Some(95..100));
         assert_eq!(of("bytes=-500"), Part::Some(0..100));
         assert_eq!(of("bytes=0-99999999999999999999"), Part::Some(0..100));
-        for behind in ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=99999999999999999999-"] {
+        for behind in [
+            "bytes=100-",
+            "bytes=100-200",
+            "bytes=-0",
+            "bytes=99999999999999999999-",
+        ] {
             assert_eq!(of(behind), Part::Unsatisfiable, "{behind}");
         }
-        for odd in ["", "bytes", "bytes=", "bytes=-", "bytes=5-4", "bytes=1-2,5-6", "rows=1-2", "bytes=a-b", "bytes=+1-2"] {
+        for odd in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=5-4",
+            "bytes=1-2,5-6",
+            "rows=1-2",
+            "bytes=a-b",
+            "bytes=+1-2",
+        ] {
             assert_eq!(of(odd), Part::Whole, "{odd}");
         }
         assert_eq!(part(Some("bytes=0-"), 0), Part::Unsatisfiable);

@@ -56,7 +56,10 @@ pub(super) async fn serve(
 
 fn kind(folder: &str, name: &str) -> Option<Kind> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-    let starts = name.bytes().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let starts = name
+        .bytes()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
     if !starts || name.len() > NAME_BYTES_MAX || !name.bytes().all(plain) {
         return None;
     }
@@ -71,7 +74,11 @@ fn kind(folder: &str, name: &str) -> Option<Kind> {
 
 /// A root that is not there yet will be: nobody may remember that it was not.
 fn not_there() -> Reply {
-    with(empty(StatusCode::NOT_FOUND), header::CACHE_CONTROL, "no-store")
+    with(
+        empty(StatusCode::NOT_FOUND),
+        header::CACHE_CONTROL,
+        "no-store",
+    )
 }
 
 /// A file that is asked for.
@@ -98,7 +105,10 @@ impl File<'_> {
         };
         // A fault in the middle breaks the connection off, which the other side can see.
         let (head, _) = reply.into_parts();
-        Ok(Response::from_parts(head, Body::from_stream(pieces.boxed())))
+        Ok(Response::from_parts(
+            head,
+            Body::from_stream(pieces.boxed()),
+        ))
     }
 
     async fn changing(&self) -> Result<Reply, RepositoryError> {
@@ -112,9 +122,14 @@ impl File<'_> {
             return Ok(reply);
         };
         let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-        let piece = content.get(at(range.start)..at(range.end)).unwrap_or_default();
+        let piece = content
+            .get(at(range.start)..at(range.end))
+            .unwrap_or_default();
         let (head, _) = reply.into_parts();
-        Ok(Response::from_parts(head, Body::from(content.slice_ref(piece))))
+        Ok(Response::from_parts(
+            head,
+            Body::from(content.slice_ref(piece)),
+        ))
     }
 
     /// The head of the answer, and which bytes belong to it.
@@ -177,7 +192,18 @@ mod tests {
         assert_eq!(kind("tuf", "timestamp.json"), Some(Kind::Changing));
         assert_eq!(kind("hold", "all"), Some(Kind::Changing));
         let long = "a".repeat(NAME_BYTES_MAX + 1);
-        for bad in ["", ".", "..", ".hidden", "a/b", "a%2fb", "a#1", "é", "a\0", long.as_str()] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "a/b",
+            "a%2fb",
+            "a#1",
+            "é",
+            "a\0",
+            long.as_str(),
+        ] {
             assert_eq!(kind("pack", bad), None, "{bad}");
         }
         for bad in ["", "keys", "..", "v1", "TUF"] {

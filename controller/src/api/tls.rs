@@ -33,11 +33,7 @@ impl std::fmt::Debug for OwnCertificate {
 }
 
 impl OwnCertificate {
-    pub(super) fn new(
-        authority: Arc<Authority>,
-        host: &str,
-        now_s: u64,
-    ) -> Result<Self, ApiError> {
+    pub(super) fn new(authority: Arc<Authority>, host: &str, now_s: u64) -> Result<Self, ApiError> {
         let first = authority.server(host, now_s)?;
         Ok(Self {
             host: host.to_owned(),

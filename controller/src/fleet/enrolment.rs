@@ -156,8 +156,14 @@ mod tests {
         let code_of = |verdict: Result<Verdict, Failure>| verdict.unwrap_err().code();
         let refused: Code = code_of(judge(None, None, &key, &csr, 1));
         assert_eq!(refused, code::TOKEN_UNKNOWN);
-        assert_eq!(judge(Some(&fresh), None, &key, &csr, 100).unwrap(), Verdict::Join);
-        assert_eq!(code_of(judge(Some(&fresh), None, &key, &csr, 101)), code::TOKEN_EXPIRED);
+        assert_eq!(
+            judge(Some(&fresh), None, &key, &csr, 100).unwrap(),
+            Verdict::Join
+        );
+        assert_eq!(
+            code_of(judge(Some(&fresh), None, &key, &csr, 101)),
+            code::TOKEN_EXPIRED
+        );
         // A lost answer is given again, also when the token has expired since.
         let again = judge(Some(&ours), Some(&joined), &key, &csr, 999).unwrap();
         assert_eq!(again, Verdict::Again(b"welcome".to_vec()));
@@ -167,10 +173,16 @@ mod tests {
         assert_eq!(failure.code(), code::TOKEN_USED);
         assert_eq!(failure.args().get("used").unwrap(), "1970-01-01T00:00:50Z");
         // Its name was given to another machine since.
-        assert_eq!(code_of(judge(Some(&ours), None, &key, &csr, 60)), code::TOKEN_USED);
+        assert_eq!(
+            code_of(judge(Some(&ours), None, &key, &csr, 60)),
+            code::TOKEN_USED
+        );
         let mut revoked = node("akwa-1");
         revoked.revoked_at_s = Some(5);
-        assert_eq!(code_of(judge(Some(&fresh), Some(&revoked), &key, &csr, 1)), code::NODE_REFUSED);
+        assert_eq!(
+            code_of(judge(Some(&fresh), Some(&revoked), &key, &csr, 1)),
+            code::NODE_REFUSED
+        );
         let elsewhere = node("edea-1");
         let refused = judge(Some(&fresh), Some(&elsewhere), &key, &csr, 1);
         assert_eq!(code_of(refused), code::ALREADY_ENROLLED);

@@ -21,6 +21,7 @@ mod store;
 
 pub use audit::{AuditEntry, Note, audit_hash};
 pub use change::{Batch, Change};
+pub(crate) use enrolment::used_before;
 pub use enrolment::{Verdict, first_assignment, judge};
 pub use error::StoreError;
 pub use facts::{AssignedFacts, DocumentRef, OfferFacts, PollFacts, PollQuery};

@@ -43,7 +43,10 @@ fn poll(root: &str) -> Poll {
     Poll {
         node_key: Digest::of(b"node"),
         root_version: 1,
-        held: vec![held("assignment", "assignment"), held("timestamp", "timestamp")],
+        held: vec![
+            held("assignment", "assignment"),
+            held("timestamp", "timestamp"),
+        ],
         apps: vec![AppStatus {
             app: "shop".parse().unwrap(),
             root: Some(Digest::of(root.as_bytes())),
@@ -58,7 +61,10 @@ fn poll(root: &str) -> Poll {
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
-    plan.documents.iter().map(|(name, _)| name.as_str()).collect()
+    plan.documents
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect()
 }
 
 #[test]
@@ -120,7 +126,8 @@ fn a_node_is_told_the_cheapest_way() {
     // Held already: neither comes again.
     let mut has = poll("old");
     let patch_digest = facts.assigned[0].offers[1].document.digest;
-    has.held.push((patch, std::array::from_fn(|i| patch_digest.0[i])));
+    has.held
+        .push((patch, std::array::from_fn(|i| patch_digest.0[i])));
     has.held.push((manifest, short_digest(b"manifest")));
     assert!(plan(&has, &facts).is_empty());
 }
@@ -130,7 +137,10 @@ fn what_is_on_disk_or_set_aside_is_not_offered_again() {
     let facts = facts();
     let phase = |phase: &str, fetched_bytes| {
         let mut poll = poll("old");
-        poll.held.push((name::manifest(&Digest::of(b"manifest")), short_digest(b"manifest")));
+        poll.held.push((
+            name::manifest(&Digest::of(b"manifest")),
+            short_digest(b"manifest"),
+        ));
         poll.apps[0].phase = Some(phase.to_owned());
         poll.apps[0].fetched_bytes = fetched_bytes;
         poll
@@ -166,7 +176,10 @@ fn no_way_to_an_assigned_release_is_said_once() {
     let mut facts = facts();
     facts.assigned[0].offers.clear();
     let mut poll = poll("old");
-    poll.held.push((name::manifest(&Digest::of(b"manifest")), short_digest(b"manifest")));
+    poll.held.push((
+        name::manifest(&Digest::of(b"manifest")),
+        short_digest(b"manifest"),
+    ));
     assert!(plan(&poll, &facts).is_empty());
     poll.held.remove(0);
     let told = plan(&poll, &facts);
