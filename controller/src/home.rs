@@ -195,11 +195,23 @@ mod tests {
         let find = |s: Surroundings| Home::find(&s).map(|home| home.path().to_owned());
         assert_eq!(find(all.clone()).unwrap(), Path::new("/named"));
         let unnamed = Surroundings { named: None, ..all };
-        assert_eq!(find(unnamed.clone()).unwrap(), Path::new("/xdg/sanaga/controller"));
-        let plain = Surroundings { xdg_state: None, ..unnamed };
+        assert_eq!(
+            find(unnamed.clone()).unwrap(),
+            Path::new("/xdg/sanaga/controller")
+        );
+        let plain = Surroundings {
+            xdg_state: None,
+            ..unnamed
+        };
         assert_eq!(find(plain.clone()).unwrap(), Path::new(SYSTEM));
-        let user = Surroundings { root: false, ..plain };
-        assert_eq!(find(user).unwrap(), Path::new("/u/.local/state/sanaga/controller"));
+        let user = Surroundings {
+            root: false,
+            ..plain
+        };
+        assert_eq!(
+            find(user).unwrap(),
+            Path::new("/u/.local/state/sanaga/controller")
+        );
         assert!(find(Surroundings::default()).is_err());
     }
 

@@ -1,6 +1,7 @@
 //! The controller: everything that the `sanaga` program does, as a library. What operators publish
 //! with and what nodes poll.
 
+pub mod api;
 pub mod cli;
 pub mod fleet;
 pub mod home;

@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData as _};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+};
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
@@ -122,7 +124,9 @@ fn signer(folder: &Path, role: &str) -> Result<MemorySigner, Failure> {
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    let length = std::fs::metadata(path).map_err(|error| fault(path, &error))?.len();
+    let length = std::fs::metadata(path)
+        .map_err(|error| fault(path, &error))?
+        .len();
     if length > FILE_BYTES_MAX {
         return Err(fault(path, &format!("bigger than {FILE_BYTES_MAX} bytes")));
     }

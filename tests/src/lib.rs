@@ -8,5 +8,7 @@ pub mod needs;
 pub mod notebook;
 pub mod proofs;
 pub mod seed;
+pub mod site;
 pub mod tap;
+pub mod tree;
 pub mod world;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::speech::Speech;
 use super::table::{Cell, Table, Tone};
-use super::{Context, FOUND, Outcome, Rooms};
+use super::{Context, FOUND, Outcome};
 use checks::{Check, Finding, State, Word};
 
 /// One check, for programs.
@@ -23,8 +23,8 @@ struct Told {
     advice: Option<String>,
 }
 
-pub fn run(rooms: &Rooms, context: &mut Context) -> Result<Outcome, Failure> {
-    let findings = gather::gather(rooms, context);
+pub fn run(context: &mut Context) -> Result<Outcome, Failure> {
+    let findings = gather::gather(context);
     let checks = checks::judge(&findings);
     if context.for_people() {
         for line in lines(&checks, &context.speech, context.colour) {

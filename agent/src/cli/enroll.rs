@@ -1,5 +1,7 @@
 //! `enroll`: joins a controller with a token.
 
+use std::io::{BufRead as _, stdin};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -11,46 +13,54 @@ use serde::Serialize;
 
 use super::speech::fingerprint;
 use super::table::padded;
-use super::{Context, Outcome, Rooms};
+use super::{Context, Outcome, Rooms, internal};
+use crate::config::Config;
 use crate::control::client::{ask, is_absent};
 use crate::control::{Order, Reply, Report};
+use crate::disk;
+use crate::enrol::{Enrolled, enrol};
+use crate::fetch::client::Patience;
+use crate::identity::Identity;
 
-/// A daemon that waits for this sees it within so many steps.
+/// A daemon that waits for this sees it within so many looks.
 const LOOKS: u32 = 50;
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub struct EnrollArgs {
-    /// The token: one string that begins with sanaga1:
+    /// The token: one string that begins with sanaga1: (- reads it from stdin)
     token: String,
 }
 
-/// What an enrolment led to.
-#[derive(Debug, Clone, Serialize)]
-pub struct Joined {
-    /// Where the controller is.
-    pub url: String,
-    /// Which repository.
-    pub repository: RepositoryId,
-    /// The node's name.
-    pub node: NodeName,
-    /// Its site.
-    pub site: SiteName,
-    /// Its environment.
-    pub environment: EnvironmentName,
-    /// Bytes of the bodies, both ways.
-    pub bytes: u64,
+/// What an enrolment led to, for programs.
+#[derive(Serialize)]
+struct Joined<'a> {
+    url: &'a str,
+    repository: &'a RepositoryId,
+    node: &'a NodeName,
+    site: &'a SiteName,
+    environment: &'a EnvironmentName,
+    bytes: u64,
 }
 
 pub fn run(args: &EnrollArgs, rooms: &Rooms, context: &mut Context) -> Result<Outcome, Failure> {
     let config = context.config(&[]).map_err(Failure::of)?;
-    let joined = (rooms.enrol)(&config, &context.paths, &args.token)?;
+    let folder = context.identity_folder().to_owned();
+    let enrolled = (rooms.enrol)(&config, &folder, &token(args)?)?;
+    let identity = &enrolled.identity;
     if !context.for_people() {
-        context.print_json(&joined)?;
+        context.print_json(&Joined {
+            url: &identity.url,
+            repository: &identity.repository,
+            node: &identity.node,
+            site: &identity.site,
+            environment: &identity.environment,
+            bytes: enrolled.bytes,
+        })?;
         return Ok(Outcome::Done);
     }
-    for line in lines(&joined, context) {
+    for line in lines(identity, enrolled.bytes, context) {
         context.print(&line)?;
     }
     match daemon(context)? {
@@ -64,27 +74,56 @@ pub fn run(args: &EnrollArgs, rooms: &Rooms, context: &mut Context) -> Result<Ou
     Ok(Outcome::Done)
 }
 
-fn lines(joined: &Joined, context: &Context) -> Vec<String> {
+/// Enrols over the network, into this folder, which is made if it is not there.
+///
+/// # Errors
+/// See [`enrol`].
+pub fn over_network(config: &Config, folder: &Path, token: &str) -> Result<Enrolled, Failure> {
+    let made = sanaga_durable::make_dir(folder);
+    made.map_err(|error| disk::durable_failure(folder, error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let patience = Patience {
+        connect_s: config.fetch.connect.as_secs(),
+        stall_s: config.fetch.stall.as_secs(),
+    };
+    runtime
+        .map_err(internal)?
+        .block_on(enrol(folder, token, patience))
+}
+
+/// A token on the command line can be seen by everybody on this machine, one on stdin cannot.
+fn token(args: &EnrollArgs) -> Result<String, Failure> {
+    if args.token != "-" {
+        return Ok(args.token.clone());
+    }
+    let mut line = String::new();
+    stdin().lock().read_line(&mut line).map_err(internal)?;
+    Ok(line)
+}
+
+fn lines(identity: &Identity, bytes: u64, context: &Context) -> Vec<String> {
     let speech = &context.speech;
     let heads = ["enroll-controller", "enroll-root", "enroll-enrolled"];
     let heads = heads.map(|id| speech.say(id, &[]));
     let width = heads.iter().map(|head| head.chars().count()).max();
     let width = width.unwrap_or_default() + 2;
-    let host = joined
+    let host = identity
         .url
         .split_once("://")
-        .map_or(joined.url.as_str(), |(_, host)| host);
-    let root = fingerprint(&joined.repository.to_string());
+        .map_or(identity.url.as_str(), |(_, host)| host);
+    let root = fingerprint(&identity.repository.to_string());
     let texts = [
         speech.say("enroll-matches", &[("what", host)]),
         speech.say("enroll-matches", &[("what", &root)]),
         speech.say(
             "enroll-who",
             &[
-                ("node", joined.node.as_str()),
-                ("site", joined.site.as_str()),
-                ("environment", joined.environment.as_str()),
-                ("size", &speech.size(joined.bytes)),
+                ("node", identity.node.as_str()),
+                ("site", identity.site.as_str()),
+                ("environment", identity.environment.as_str()),
+                ("size", &speech.size(bytes)),
             ],
         ),
     ];

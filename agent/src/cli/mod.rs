@@ -37,8 +37,8 @@ use sanaga_proto::text::Language;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment, Paths};
+use crate::enrol::Enrolled;
 pub use context::{Context, Outcome, Output};
-pub use enroll::Joined;
 pub use run::RunOptions;
 pub use speech::{AGENT_LOCALE, Speech};
 
@@ -47,10 +47,19 @@ pub use speech::{AGENT_LOCALE, Speech};
 pub struct Rooms {
     /// Runs the daemon until it is told to stop.
     pub run: fn(RunOptions) -> Result<(), Failure>,
-    /// Who this machine is, by the files in that folder; none before enrolment.
-    pub identity: fn(&Path) -> Result<Option<Joined>, Failure>,
     /// Enrols this machine with a token.
-    pub enrol: fn(&Config, &Paths, &str) -> Result<Joined, Failure>,
+    pub enrol: fn(&Config, &Path, &str) -> Result<Enrolled, Failure>,
+}
+
+impl Rooms {
+    /// The rooms of this program, with that daemon.
+    #[must_use]
+    pub fn new(run: fn(RunOptions) -> Result<(), Failure>) -> Self {
+        Self {
+            run,
+            enrol: enroll::over_network,
+        }
+    }
 }
 
 /// Pulls releases over bad links, stages them, swaps them in, watches them, and takes them back
@@ -184,7 +193,7 @@ fn perform(verb: Verb, rooms: &Rooms, context: &mut Context) -> u8 {
         Verb::Rollback(args) => rollback::run(&args, context),
         Verb::History(args) => history::run(&args, context),
         Verb::Verify(args) => verify::run(&args, context),
-        Verb::Doctor => doctor::run(rooms, context),
+        Verb::Doctor => doctor::run(context),
         Verb::Config(args) => config::run(&args, context),
     };
     match ended {

@@ -23,9 +23,9 @@ pub struct Speech {
     zone: TimeZone,
 }
 
-/// An amount in tenths of a unit.
+/// Bytes, and the unit in which they are said.
 struct Amount {
-    tenths: u64,
+    bytes: u64,
     unit: usize,
 }
 
@@ -78,7 +78,7 @@ impl Speech {
     pub fn part(&self, done: u64, total: u64) -> String {
         let whole = amount(total);
         let done = Amount {
-            tenths: tenths(done.min(total), whole.unit),
+            bytes: done.min(total),
             unit: whole.unit,
         };
         let (done, total) = (self.number(&done), self.number(&whole));
@@ -162,10 +162,11 @@ impl Speech {
 
     fn number(&self, amount: &Amount) -> String {
         // Bytes are whole, and tenths of a kilobyte matter only in small ones.
+        let tenths = tenths(amount.bytes, amount.unit);
         match amount.unit {
-            0 => (amount.tenths / 10).to_string(),
-            1 if amount.tenths >= 100 => (amount.tenths.saturating_add(5) / 10).to_string(),
-            _ => self.decimal(amount.tenths),
+            0 => amount.bytes.to_string(),
+            1 if tenths >= 100 => (amount.bytes.saturating_add(500) / 1_000).to_string(),
+            _ => self.decimal(tenths),
         }
     }
 
@@ -209,10 +210,7 @@ fn amount(bytes: u64) -> Amount {
         _ => tenths(bytes, unit) < 10_000,
     };
     let unit = (0..last).find(|unit| fits(*unit)).unwrap_or(last);
-    Amount {
-        tenths: tenths(bytes, unit),
-        unit,
-    }
+    Amount { bytes, unit }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use sanaga_proto::text::Language;
 use super::*;
 use crate::clock::{ManualClock, Reading};
 use crate::control::{AppReport, Order, Reply, Report};
+use crate::identity::{Identity, IdentityFiles};
 
 /// 2026-11-21 09:52:10 UTC.
 const NOW_S: i64 = 1_795_254_730;
@@ -63,8 +64,7 @@ impl World {
             folder: tempfile::tempdir().unwrap(),
             rooms: Rooms {
                 run: |_| Ok(()),
-                identity: |_| Ok(None),
-                enrol: |_, _, _| Ok(joined()),
+                enrol: |_, _, _| Ok(enrolled()),
             },
         }
     }
@@ -136,13 +136,17 @@ fn clock() -> ManualClock {
     })
 }
 
-fn joined() -> Joined {
-    Joined {
+fn enrolled() -> Enrolled {
+    let identity = Identity {
+        version: 1,
         url: "https://deploy.pharmaplus.cm:8443".to_owned(),
         repository: format!("9f2c41d7{}e803", "0".repeat(52)).parse().unwrap(),
         node: "akwa-1".parse().unwrap(),
         site: "douala-akwa".parse().unwrap(),
         environment: "dev".parse().unwrap(),
+    };
+    Enrolled {
+        identity,
         bytes: 6_148,
     }
 }

@@ -10,7 +10,7 @@ use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, TreeRoot};
 use sanaga_proto::pack::frame::VerifiedReader;
 use sanaga_proto::pack::{self, DecodeError, Event, TreeSink};
-use sanaga_proto::tree::{HashedTree, TreeList};
+use sanaga_proto::tree::HashedTree;
 use sanaga_proto::wire::offer::Offer;
 use sanaga_proto::wire::poll::name;
 
@@ -189,26 +189,11 @@ impl TreeSink for Writer<'_> {
             Event::List(_) | Event::Done => Ok(()),
             Event::Reuse { new, old } => {
                 let base = self.base.ok_or_else(|| unfitting("no base"))?;
-                let new = file_number(staging.list(), new)?;
-                staging.reuse(new, base, file_number(base.list(), old)?)
+                staging.reuse(new, base, old)
             }
-            Event::Begin { entry } => {
-                let number = file_number(staging.list(), entry)?;
-                staging.begin_file(number)
-            }
+            Event::Begin { file } => staging.begin_file(file),
             Event::Data(bytes) => staging.data(bytes),
             Event::End { .. } => staging.end_file().map(|_| ()),
         }
     }
-}
-
-/// The number among regular files of an entry.
-fn file_number(list: &TreeList, entry: u32) -> Result<u32, SlotError> {
-    let found = list.files().binary_search(&entry);
-    let number = found.map_err(|_| SlotError::Unfitting {
-        problem: "not a regular file".to_owned(),
-    })?;
-    u32::try_from(number).map_err(|_| SlotError::Unfitting {
-        problem: "too many files".to_owned(),
-    })
 }

@@ -62,7 +62,11 @@ fn table(ui: &Ui, plan: &Assigned, priced: bool) -> String {
         ui.say("head-from", &[]),
         ui.say("head-download", &[]),
         // Whoever is asked must see what the answer rests on.
-        if priced { format!("{cost} ({})", plan.price) } else { cost },
+        if priced {
+            format!("{cost} ({})", plan.price)
+        } else {
+            cost
+        },
     ];
     let rows: Vec<Vec<String>> = plan.nodes.iter().map(|line| row(ui, plan, line)).collect();
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
@@ -80,7 +84,11 @@ fn row(ui: &Ui, plan: &Assigned, line: &Line) -> Vec<String> {
         line.node.to_string(),
         from.map_or_else(|| "–".to_owned(), ToString::to_string),
         download,
-        format::cost(line.download_bytes, plan.price_thousandths_per_mb, &plan.currency),
+        format::cost(
+            line.download_bytes,
+            plan.price_thousandths_per_mb,
+            &plan.currency,
+        ),
     ]
 }
 

@@ -62,10 +62,17 @@ pub async fn run(ui: &mut Ui, session: &Session, args: BundleArgs) -> Result<(),
     let count = list.files.len().to_string();
     ui.data(&ui.say(
         "bundle-written",
-        &[("path", &path), ("bytes", &ui.bytes(bytes)), ("count", &count)],
+        &[
+            ("path", &path),
+            ("bytes", &ui.bytes(bytes)),
+            ("count", &count),
+        ],
     ));
     for node in &list.not_assigned {
-        ui.tell("bundle-not-assigned", &[("node", node.as_str()), ("release", &release)]);
+        ui.tell(
+            "bundle-not-assigned",
+            &[("node", node.as_str()), ("release", &release)],
+        );
         ui.next(&format!("sanaga assign {release} --to node={node}"));
     }
     ui.tell("bundle-next", &[("path", &path)]);

@@ -18,7 +18,10 @@ pub async fn run(ui: &mut Ui, session: &Session) -> Result<(), Failure> {
     }
     let own = own_keys(session)?;
     if !own.is_empty() {
-        let names: Vec<String> = own.iter().map(|key| key.path.display().to_string()).collect();
+        let names: Vec<String> = own
+            .iter()
+            .map(|key| key.path.display().to_string())
+            .collect();
         ui.tell("doctor-backup", &[("names", &names.join(", "))]);
     }
     if found.findings.is_empty() {
@@ -82,8 +85,9 @@ fn line(ui: &Ui, finding: &Finding) -> String {
         Finding::AuditBroken { number } => {
             ui.say("doctor-audit", &[("number", &number.to_string())])
         }
-        Finding::Waiting { role, missing } => {
-            ui.say("doctor-waiting", &[("role", role), ("missing", &missing.to_string())])
-        }
+        Finding::Waiting { role, missing } => ui.say(
+            "doctor-waiting",
+            &[("role", role), ("missing", &missing.to_string())],
+        ),
     }
 }

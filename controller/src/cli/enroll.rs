@@ -55,6 +55,9 @@ pub async fn run(ui: &mut Ui, session: &Session, args: EnrollArgs) -> Result<(),
         .await?;
     ui.json(&made, None)?;
     ui.data(&made.token);
-    ui.tell("token-valid", &[("until", &format::moment(made.expires_at_s))]);
+    ui.tell(
+        "token-valid",
+        &[("until", &format::moment(made.expires_at_s))],
+    );
     Ok(())
 }

@@ -25,7 +25,10 @@ pub fn bytes(count: u64, language: Language) -> String {
     if unit == 0 || (unit == 1 && tenths >= 100) {
         return format!("{} {prefix}{byte}", (tenths + 5) / 10);
     }
-    format!("{} {prefix}{byte}", decimal(tenths / 10, tenths % 10, language))
+    format!(
+        "{} {prefix}{byte}",
+        decimal(tenths / 10, tenths % 10, language)
+    )
 }
 
 fn decimal(whole: u128, tenth: u128, language: Language) -> String {
@@ -85,7 +88,9 @@ fn strftime(seconds: u64, form: &str) -> String {
     let Ok(time) = jiff::Timestamp::from_second(seconds) else {
         return "–".to_owned();
     };
-    time.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string()
+    time.to_zoned(jiff::tz::TimeZone::system())
+        .strftime(form)
+        .to_string()
 }
 
 /// The first and last digits of a hash that people compare: `9f2c 41d7 … e803`.
@@ -122,14 +127,21 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
         .enumerate()
         .map(|(column, head)| {
             let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| width(cell)).max().unwrap_or(0).max(width(head))
+            cells
+                .map(|cell| width(cell))
+                .max()
+                .unwrap_or(0)
+                .max(width(head))
         })
         .collect();
     let line = |cells: &[&str]| {
         let mut out = String::new();
         for (cell, column) in cells.iter().zip(&widths) {
             out.push_str(cell);
-            out.extend(std::iter::repeat_n(' ', column.saturating_sub(width(cell)) + 2));
+            out.extend(std::iter::repeat_n(
+                ' ',
+                column.saturating_sub(width(cell)) + 2,
+            ));
         }
         out.truncate(out.trim_end().len());
         out
@@ -186,7 +198,12 @@ mod tests {
 
     #[test]
     fn tables_line_up() {
-        let rows = [vec!["akwa-1".to_owned(), "–".to_owned(), "5.9 MB".to_owned(), "6 XAF".to_owned()]];
+        let rows = [vec![
+            "akwa-1".to_owned(),
+            "–".to_owned(),
+            "5.9 MB".to_owned(),
+            "6 XAF".to_owned(),
+        ]];
         assert_eq!(
             table(&["NODE", "FROM", "DOWNLOAD", "COST (1.0 XAF/MB)"], &rows),
             "NODE    FROM  DOWNLOAD  COST (1.0 XAF/MB)\nakwa-1  –     5.9 MB    6 XAF"

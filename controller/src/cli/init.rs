@@ -1,6 +1,5 @@
 //! `sanaga init`: found a repository.
 
-
 use clap::Args;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -66,10 +65,21 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
             return Err(Failure::new(code::ALREADY_INITIALISED).arg("path", path));
         }
     }
-    let kind = if args.p256 { KeyKind::P256 } else { KeyKind::Ed25519 };
+    let kind = if args.p256 {
+        KeyKind::P256
+    } else {
+        KeyKind::Ed25519
+    };
     let mut signers = Vec::new();
     for name in &names {
-        signers.push(person(ui, home, name, kind, &args.passphrase, names.len() > 1)?);
+        signers.push(person(
+            ui,
+            home,
+            name,
+            kind,
+            &args.passphrase,
+            names.len() > 1,
+        )?);
     }
     let keys = ServerKeys::create(&home.server(), &args.name)?;
     let mut people: Vec<PublicKey> = signers.iter().map(|s| s.public().clone()).collect();
@@ -140,7 +150,9 @@ fn person(
         ui.say("passphrase-new", &[])
     };
     let passphrase = passphrase.new_key(ui, &prompt)?;
-    let made = folder.create(name, kind, &passphrase).map_err(Failure::of)?;
+    let made = folder
+        .create(name, kind, &passphrase)
+        .map_err(Failure::of)?;
     open(&made.path, &passphrase).map_err(Failure::of)
 }
 
@@ -211,12 +223,24 @@ mod tests {
 
     #[test]
     fn urls_and_prices_are_checked() {
-        assert_eq!(check_url("https://a.cm:8443/").unwrap(), "https://a.cm:8443");
-        for bad in ["http://a.cm", "a.cm:8443", "https://a.cm/x", "https://", "https://a?b"] {
+        assert_eq!(
+            check_url("https://a.cm:8443/").unwrap(),
+            "https://a.cm:8443"
+        );
+        for bad in [
+            "http://a.cm",
+            "a.cm:8443",
+            "https://a.cm/x",
+            "https://",
+            "https://a?b",
+        ] {
             assert!(check_url(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_price("1.0", "XAF").unwrap().to_string(), "1.0 XAF/MB");
-        assert_eq!(parse_price("2,25", "XAF").unwrap().thousandths_per_mb, 2_250);
+        assert_eq!(
+            parse_price("2,25", "XAF").unwrap().thousandths_per_mb,
+            2_250
+        );
         assert_eq!(parse_price("3", "XAF").unwrap().thousandths_per_mb, 3_000);
         for bad in ["", "-1", "1.0000", "x", "1.", "99999999999"] {
             assert!(parse_price(bad, "XAF").is_err(), "{bad}");

@@ -66,7 +66,11 @@ pub async fn run(ui: &mut Ui, session: &Session, args: KeyArgs) -> Result<(), Fa
         KeyVerb::New(args) => {
             let prompt = ui.say("passphrase-new", &[]);
             let passphrase = args.passphrase.new_key(ui, &prompt)?;
-            let kind = if args.p256 { KeyKind::P256 } else { KeyKind::Ed25519 };
+            let kind = if args.p256 {
+                KeyKind::P256
+            } else {
+                KeyKind::Ed25519
+            };
             let made = folder
                 .create(&args.name, kind, &passphrase)
                 .map_err(Failure::of)?;
@@ -74,7 +78,10 @@ pub async fn run(ui: &mut Ui, session: &Session, args: KeyArgs) -> Result<(), Fa
             ui.json(&answer, None)?;
             let id = format::digest_start(&made.public.id());
             ui.data(&ui.say("key-made", &[("name", made.name.as_str()), ("id", &id)]));
-            ui.next(&format!("sanaga role set ROLE --threshold N --key {}", made.name));
+            ui.next(&format!(
+                "sanaga role set ROLE --threshold N --key {}",
+                made.name
+            ));
             Ok(())
         }
         KeyVerb::Ls => list(ui, session).await,
@@ -104,7 +111,9 @@ pub async fn run(ui: &mut Ui, session: &Session, args: KeyArgs) -> Result<(), Fa
 pub fn public_key(session: &Session, named: &std::path::Path) -> Result<KeyInfo, Failure> {
     let folder = KeyFolder::new(&session.home.keys());
     if !named.is_file() {
-        return folder.find(&named.display().to_string()).map_err(Failure::of);
+        return folder
+            .find(&named.display().to_string())
+            .map_err(Failure::of);
     }
     let key = crate::keys::file::read_public(named).map_err(Failure::of)?;
     if folder.find(key.name.as_str()).is_err() {
@@ -135,19 +144,31 @@ async fn list(ui: &Ui, session: &Session) -> Result<(), Failure> {
             vec![
                 role.role.clone(),
                 format!("{}/{}", role.threshold, role.keys.len()),
-                role.version.map_or_else(|| "–".to_owned(), |version| version.to_string()),
+                role.version
+                    .map_or_else(|| "–".to_owned(), |version| version.to_string()),
                 role.expires_s.map_or_else(|| "–".to_owned(), format::day),
                 names,
             ]
         })
         .collect();
-    let heading = ["head-role", "head-threshold", "head-version", "head-expires", "head-keys"]
-        .map(|id| ui.say(id, &[]));
+    let heading = [
+        "head-role",
+        "head-threshold",
+        "head-version",
+        "head-expires",
+        "head-keys",
+    ]
+    .map(|id| ui.say(id, &[]));
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
     ui.data(&format::table(&heading, &rows));
     let in_no_role: Vec<&str> = known
         .iter()
-        .filter(|key| !view.roles.iter().any(|role| role.keys.contains(&key.public.id())))
+        .filter(|key| {
+            !view
+                .roles
+                .iter()
+                .any(|role| role.keys.contains(&key.public.id()))
+        })
         .map(|key| key.name.as_str())
         .collect();
     if !in_no_role.is_empty() {

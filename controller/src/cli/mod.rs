@@ -39,7 +39,12 @@ use ui::{Color, Output, Ui};
 
 /// Sanaga: software for places that the network has half forgotten
 #[derive(Debug, Parser)]
-#[command(name = "sanaga", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "sanaga",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,

@@ -146,7 +146,12 @@ fn table(ui: &Ui, nodes: &[NodeView]) -> String {
         })
         .collect();
     let heading = [
-        "head-node", "head-site", "head-environment", "head-contact", "head-heard", "head-apps",
+        "head-node",
+        "head-site",
+        "head-environment",
+        "head-contact",
+        "head-heard",
+        "head-apps",
     ]
     .map(|id| ui.say(id, &[]));
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
@@ -187,7 +192,12 @@ fn describe(ui: &Ui, view: &NodeView) -> String {
         })
         .collect();
     let heading = [
-        "head-app", "head-runs", "head-assigned", "head-evidence", "head-phase", "head-code",
+        "head-app",
+        "head-runs",
+        "head-assigned",
+        "head-evidence",
+        "head-phase",
+        "head-code",
     ]
     .map(|id| ui.say(id, &[]));
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();

@@ -89,7 +89,9 @@ fn read_first_line(path: &Path) -> Result<Passphrase, Failure> {
                 .arg("path", path.display())
                 .arg("problem", error)
         })?;
-    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+    Ok(Zeroizing::new(
+        text.lines().next().unwrap_or_default().to_owned(),
+    ))
 }
 
 fn ask(prompt: &str) -> Result<Passphrase, Failure> {
@@ -121,11 +123,20 @@ mod tests {
             passphrase_fd: None,
         };
         std::fs::write(&path, "correct horse battery\nsecond line\n").unwrap();
-        assert_eq!(args.new_key(&ui, "x").unwrap().as_str(), "correct horse battery");
+        assert_eq!(
+            args.new_key(&ui, "x").unwrap().as_str(),
+            "correct horse battery"
+        );
         std::fs::write(&path, "elevenchars\n").unwrap();
-        assert_eq!(args.new_key(&ui, "x").unwrap_err().code(), code::PASSPHRASE_SHORT);
+        assert_eq!(
+            args.new_key(&ui, "x").unwrap_err().code(),
+            code::PASSPHRASE_SHORT
+        );
         assert_eq!(args.existing(&ui, "ada").unwrap().as_str(), "elevenchars");
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(args.existing(&ui, "ada").unwrap_err().code(), code::CONFIG_UNREADABLE);
+        assert_eq!(
+            args.existing(&ui, "ada").unwrap_err().code(),
+            code::CONFIG_UNREADABLE
+        );
     }
 }

@@ -53,8 +53,16 @@ pub async fn make_all(
             .await?;
         let bytes = ui.bytes(made.bytes);
         let time = format::duration(bar.seconds());
-        let words = [("version", version.as_str()), ("bytes", &bytes), ("time", &time)];
-        let id = if made.offered { "patch-made" } else { "patch-useless" };
+        let words = [
+            ("version", version.as_str()),
+            ("bytes", &bytes),
+            ("time", &time),
+        ];
+        let id = if made.offered {
+            "patch-made"
+        } else {
+            "patch-useless"
+        };
         bar.finish(&ui.say(id, &words));
     }
     Ok(())
@@ -70,7 +78,11 @@ pub fn estimate(
 ) -> Result<Vec<(Version, u64)>, Failure> {
     let mut out = Vec::new();
     for base in bases {
-        let pack = session.home.public().join("v1").join(path::pack(&base.frame_root));
+        let pack = session
+            .home
+            .public()
+            .join("v1")
+            .join(path::pack(&base.frame_root));
         let Ok(served) = File::open(&pack) else {
             // Published files that live elsewhere are not fetched for an estimate.
             continue;
@@ -82,8 +94,14 @@ pub fn estimate(
                 .arg("problem", error)
         })?;
         let served = BufReader::new(served);
-        let old = unpack(served, base.frame_root, base.pack_bytes, &base.root, &old_folder)
-            .map_err(Failure::of)?;
+        let old = unpack(
+            served,
+            base.frame_root,
+            base.pack_bytes,
+            &base.root,
+            &old_folder,
+        )
+        .map_err(Failure::of)?;
         let mut bar = Progress::new(ui, ui.say("packing", &[]));
         let at = folder.join(format!("patch-{}", base.version));
         let (_, upload) = pack_into(&at, Some(&old), new, &mut |progress| {

@@ -60,7 +60,10 @@ impl<'u> Progress<'u> {
             line.push_str(&format!("  {}/s", self.ui.bytes(rate)));
             if let Some(left) = all.saturating_sub(done).checked_div(rate) {
                 let left = format::duration(left);
-                line.push_str(&format!("  {}", self.ui.say("time-left", &[("time", &left)])));
+                line.push_str(&format!(
+                    "  {}",
+                    self.ui.say("time-left", &[("time", &left)])
+                ));
             }
         }
         match &self.bar {

@@ -118,7 +118,11 @@ pub async fn run(ui: &mut Ui, session: &Session, args: PublishArgs) -> Result<()
         version: project.version,
     };
     if let (Some(counter), true) = (checked.placed, args.allow_downgrade_from.is_empty()) {
-        let words = [("release", &*name.to_string()), ("environment", args.env.as_str()), ("counter", &counter.to_string())];
+        let words = [
+            ("release", &*name.to_string()),
+            ("environment", args.env.as_str()),
+            ("counter", &counter.to_string()),
+        ];
         ui.data(&ui.say("already-published", &words));
         return next_assign(ui, session, &name, &args.env).await;
     }
@@ -126,7 +130,10 @@ pub async fn run(ui: &mut Ui, session: &Session, args: PublishArgs) -> Result<()
     let (file, upload) = pack(ui, &tree, &folder.0)?;
     if args.dry_run {
         let heading = format!("{} {} → {}", name.app, name.version, args.env);
-        return dry_run(ui, session, &args.env, &name.app, &heading, &tree, &upload, &folder.0).await;
+        return dry_run(
+            ui, session, &args.env, &name.app, &heading, &tree, &upload, &folder.0,
+        )
+        .await;
     }
     let key = key_for(ui, session, &args.signature, &args.env, &checked)?;
     session.upload(&file, &upload.sha256).await?;
@@ -161,7 +168,11 @@ pub async fn promote(ui: &mut Ui, session: &Session, args: PromoteArgs) -> Resul
         .await?;
     if staged.waits.is_none() {
         let name = args.release.to_string();
-        let words = [("release", name.as_str()), ("environment", args.to.as_str()), ("counter", &staged.counter.to_string())];
+        let words = [
+            ("release", name.as_str()),
+            ("environment", args.to.as_str()),
+            ("counter", &staged.counter.to_string()),
+        ];
         ui.data(&ui.say("already-published", &words));
         return next_assign(ui, session, &args.release, &args.to).await;
     }
@@ -178,7 +189,14 @@ fn key_for(
 ) -> Result<OpenKey, Failure> {
     let may_sign = checked.keys.iter().copied().collect();
     let role = environment.as_str();
-    open_key(ui, session, args.key.as_ref(), &args.passphrase, role, &may_sign)
+    open_key(
+        ui,
+        session,
+        args.key.as_ref(),
+        &args.passphrase,
+        role,
+        &may_sign,
+    )
 }
 
 async fn sign_and_say(
@@ -241,7 +259,11 @@ async fn next_assign(
         }
         [_, ..] => format!("sanaga assign {name} --to env={environment}"),
     };
-    let id = if count == 0 { "runs-nowhere" } else { "runs-somewhere" };
+    let id = if count == 0 {
+        "runs-nowhere"
+    } else {
+        "runs-somewhere"
+    };
     ui.tell(id, &[("count", &count.to_string()), ("command", &command)]);
     Ok(())
 }
@@ -291,7 +313,12 @@ async fn dry_run(
         rows.push((format!("  {from}"), ui.bytes(bytes.min(full.file_bytes))));
         costs.push(serde_json::json!({"from": version, "bytes": bytes}));
     }
-    let width = rows.iter().map(|(label, _)| label.chars().count() + 2).max().unwrap_or(0).max(21);
+    let width = rows
+        .iter()
+        .map(|(label, _)| label.chars().count() + 2)
+        .max()
+        .unwrap_or(0)
+        .max(21);
     for (label, text) in &rows {
         let pad = " ".repeat(width - label.chars().count());
         ui.data(&format!("{label}{pad}{text}"));
@@ -305,7 +332,11 @@ async fn dry_run(
 }
 
 fn unpacked_bytes(tree: &TreeDir) -> u64 {
-    tree.list().entries().iter().filter_map(sanaga_proto::tree::Entry::file_size).sum()
+    tree.list()
+        .entries()
+        .iter()
+        .filter_map(sanaga_proto::tree::Entry::file_size)
+        .sum()
 }
 
 /// A scratch folder of its own, gone when it is dropped.

@@ -50,8 +50,13 @@ pub async fn run(ui: &mut Ui, session: &Session, args: ReleaseArgs) -> Result<()
             ui.json(&list, Some("releases"))?;
             let rows: Vec<Vec<String>> = list.releases.iter().map(|view| row(ui, view)).collect();
             let heading = [
-                "head-release", "head-environments", "head-files", "head-size", "head-pack",
-                "head-nodes", "head-published",
+                "head-release",
+                "head-environments",
+                "head-files",
+                "head-size",
+                "head-pack",
+                "head-nodes",
+                "head-published",
             ]
             .map(|id| ui.say(id, &[]));
             let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
@@ -92,14 +97,17 @@ fn row(ui: &Ui, view: &ReleaseView) -> Vec<String> {
         environments(view),
         view.entries.to_string(),
         ui.bytes(view.unpacked_bytes),
-        view.full_bytes.map_or_else(|| "–".to_owned(), |bytes| ui.bytes(bytes)),
+        view.full_bytes
+            .map_or_else(|| "–".to_owned(), |bytes| ui.bytes(bytes)),
         view.nodes.to_string(),
         format::moment(view.published_at_s),
     ]
 }
 
 fn describe(ui: &Ui, view: &ReleaseView) -> String {
-    let pack = view.full_bytes.map_or_else(|| "–".to_owned(), |bytes| ui.bytes(bytes));
+    let pack = view
+        .full_bytes
+        .map_or_else(|| "–".to_owned(), |bytes| ui.bytes(bytes));
     let text = ui.say(
         "release-show",
         &[
@@ -146,18 +154,32 @@ pub async fn plan(ui: &mut Ui, session: &Session, args: PlanArgs) -> Result<(), 
                 (None, Some(base)) => format::digest_start(base),
                 (None, None) => "–".to_owned(),
             };
-            let by = if line.patch { "by-patch" } else { "by-full-pack" };
+            let by = if line.patch {
+                "by-patch"
+            } else {
+                "by-full-pack"
+            };
             vec![
                 from,
                 ui.bytes(line.download_bytes),
                 ui.say(by, &[]),
                 line.nodes.to_string(),
-                format::cost(line.download_bytes, plans.price_thousandths_per_mb, &plans.currency),
+                format::cost(
+                    line.download_bytes,
+                    plans.price_thousandths_per_mb,
+                    &plans.currency,
+                ),
             ]
         })
         .collect();
-    let heading = ["head-from", "head-download", "head-by", "head-nodes", "head-cost"]
-        .map(|id| ui.say(id, &[]));
+    let heading = [
+        "head-from",
+        "head-download",
+        "head-by",
+        "head-nodes",
+        "head-cost",
+    ]
+    .map(|id| ui.say(id, &[]));
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
     ui.data(&format::table(&heading, &rows));
     ui.next(&format!("sanaga assign {name} --to site=SITE --dry-run"));

@@ -30,7 +30,10 @@ pub struct Session {
 }
 
 enum Place {
-    Here(Box<Context>, #[expect(dead_code, reason = "held for as long as the session")] HomeLock),
+    Here(
+        Box<Context>,
+        #[expect(dead_code, reason = "held for as long as the session")] HomeLock,
+    ),
     There(Socket),
 }
 

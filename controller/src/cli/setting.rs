@@ -43,7 +43,9 @@ fn name_and_value(text: &str) -> Result<(SettingName, String), String> {
     let (name, value) = text
         .split_once('=')
         .ok_or_else(|| "must be written NAME=VALUE".to_owned())?;
-    let name = name.parse().map_err(|bad: sanaga_proto::ids::BadId| bad.to_string())?;
+    let name = name
+        .parse()
+        .map_err(|bad: sanaga_proto::ids::BadId| bad.to_string())?;
     Ok((name, value.to_owned()))
 }
 
@@ -91,7 +93,10 @@ async fn change(ui: &Ui, session: &Session, order: SetSetting) -> Result<(), Fai
         (false, false) => "setting-unset",
     };
     ui.data(&ui.say(message, &words));
-    ui.data(&ui.say("setting-nodes", &[("count", &count), ("names", &names.join(", "))]));
+    ui.data(&ui.say(
+        "setting-nodes",
+        &[("count", &count), ("names", &names.join(", "))],
+    ));
     if let (Some(first), false) = (names.first(), order.dry_run) {
         ui.next(&format!("sanaga node show {first} --watch"));
     }

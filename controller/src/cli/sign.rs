@@ -57,7 +57,8 @@ fn first_of_ours<'p>(
 ) -> Result<Option<&'p PendingView>, Failure> {
     let own = own_keys(session)?;
     let ours = |waiting: &&PendingView| {
-        own.iter().any(|key| waiting.signed.waiting_for.contains(&key.public.id()))
+        own.iter()
+            .any(|key| waiting.signed.waiting_for.contains(&key.public.id()))
     };
     Ok(pending.iter().find(ours).or_else(|| pending.first()))
 }
@@ -83,9 +84,17 @@ pub fn describe(ui: &Ui, session: &Session, waiting: &PendingView) -> String {
     let known = known_keys(session).unwrap_or_default();
     let names = |ids: &std::collections::BTreeSet<_>| {
         let names: Vec<String> = ids.iter().map(|id| key_name(&known, id)).collect();
-        if names.is_empty() { "–".to_owned() } else { names.join(", ") }
+        if names.is_empty() {
+            "–".to_owned()
+        } else {
+            names.join(", ")
+        }
     };
-    let have = waiting.signed.need.saturating_sub(waiting.signed.missing).to_string();
+    let have = waiting
+        .signed
+        .need
+        .saturating_sub(waiting.signed.missing)
+        .to_string();
     let need = waiting.signed.need.to_string();
     let version = waiting.version.to_string();
     let mut lines = vec![ui.say(

@@ -81,7 +81,9 @@ pub fn own_keys(session: &Session) -> Result<Vec<KeyInfo>, Failure> {
 
 /// The public keys that this machine knows, those of other people too.
 pub fn known_keys(session: &Session) -> Result<Vec<KeyInfo>, Failure> {
-    KeyFolder::new(&session.home.keys()).list().map_err(Failure::of)
+    KeyFolder::new(&session.home.keys())
+        .list()
+        .map_err(Failure::of)
 }
 
 /// What people call a key, as far as this machine knows.
@@ -105,7 +107,11 @@ pub async fn sign_pending(
 
 /// Says how far a version is signed, and for whom it waits.
 pub fn say_signed(ui: &Ui, session: &Session, done: &SignDone) {
-    let have = done.signed.need.saturating_sub(done.signed.missing).to_string();
+    let have = done
+        .signed
+        .need
+        .saturating_sub(done.signed.missing)
+        .to_string();
     let need = done.signed.need.to_string();
     let version = done.version.to_string();
     let args = [

@@ -30,7 +30,8 @@ pub async fn run(ui: &mut Ui, session: &Session, args: SiteArgs) -> Result<(), F
         .sites
         .iter()
         .map(|site| {
-            let environments: Vec<&str> = site.environments.iter().map(|name| name.as_str()).collect();
+            let environments: Vec<&str> =
+                site.environments.iter().map(|name| name.as_str()).collect();
             vec![
                 site.site.to_string(),
                 site.nodes.to_string(),
@@ -39,8 +40,8 @@ pub async fn run(ui: &mut Ui, session: &Session, args: SiteArgs) -> Result<(), F
             ]
         })
         .collect();
-    let heading = ["head-site", "head-nodes", "head-live", "head-environments"]
-        .map(|id| ui.say(id, &[]));
+    let heading =
+        ["head-site", "head-nodes", "head-live", "head-environments"].map(|id| ui.say(id, &[]));
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
     ui.data(&format::table(&heading, &rows));
     match list.sites.first() {

@@ -71,7 +71,10 @@ impl Socket {
             .uri(format!("/ops/upload/{sha256}"))
             .header("host", "sanaga")
             .header("content-length", length)
-            .body(FileBody { file: open, left: length })
+            .body(FileBody {
+                file: open,
+                left: length,
+            })
             .map_err(internal)?;
         self.send(request).await.map(drop)
     }
@@ -125,7 +128,9 @@ impl Body for FileBody {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let size = usize::try_from(self.left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let size = usize::try_from(self.left)
+            .unwrap_or(CHUNK_BYTES)
+            .min(CHUNK_BYTES);
         let mut chunk = vec![0; size];
         let mut buffer = ReadBuf::new(&mut chunk);
         match Pin::new(&mut self.file).poll_read(context, &mut buffer) {

@@ -62,9 +62,10 @@ impl Watch {
             }
             self.last = self.last.max(Some(place));
         }
-        let said = view.apps.iter().map(|app| {
-            (app.phase.clone().unwrap_or_default(), app.fetched_bytes)
-        });
+        let said = view
+            .apps
+            .iter()
+            .map(|app| (app.phase.clone().unwrap_or_default(), app.fetched_bytes));
         let said: Vec<_> = said.collect();
         if said != self.said {
             for app in &view.apps {
@@ -82,18 +83,28 @@ impl Watch {
             ("fetching", Some(done), Some(all)) => self.fetching(ui, done, all),
             ("probation", _, _) => ui.say(
                 "watch-probation",
-                &[("seconds", &format::duration(app.soak_s.unwrap_or(60))), ("probes", &app.probes.to_string())],
+                &[
+                    ("seconds", &format::duration(app.soak_s.unwrap_or(60))),
+                    ("probes", &app.probes.to_string()),
+                ],
             ),
             ("fetching", _, _) => known("watch-fetching"),
             // The end of an update is said by its receipt.
             _ => return,
         };
-        ui.data(&line(now_s(), &ui.say(&format!("phase-{phase}"), &[]), &text));
+        ui.data(&line(
+            now_s(),
+            &ui.say(&format!("phase-{phase}"), &[]),
+            &text,
+        ));
     }
 
     fn fetching(&mut self, ui: &Ui, done: u64, all: u64) -> String {
         let now = Instant::now();
-        let mut text = ui.say("watch-bytes", &[("done", &ui.bytes(done)), ("all", &ui.bytes(all))]);
+        let mut text = ui.say(
+            "watch-bytes",
+            &[("done", &ui.bytes(done)), ("all", &ui.bytes(all))],
+        );
         if let Some((since, before)) = self.moved {
             let seconds = (now - since).as_secs_f64();
             let rate = (done.saturating_sub(before) as f64 / seconds.max(0.1)) as u64;
@@ -113,9 +124,13 @@ impl Watch {
             let ends = ["committed", "rolled_back", "refused"].contains(&receipt.event.as_str());
             ends && concerns(receipt, view)
         })?;
-        let matching = view.apps.iter().filter(|found| found.assigned.is_some()).all(|found| {
-            found.app != app.app || found.runs == found.assigned || receipt.event != "committed"
-        });
+        let matching = view
+            .apps
+            .iter()
+            .filter(|found| found.assigned.is_some())
+            .all(|found| {
+                found.app != app.app || found.runs == found.assigned || receipt.event != "committed"
+            });
         matching.then(|| End {
             receipt: receipt.clone(),
             rolled_back: receipt.event != "committed",
@@ -128,14 +143,24 @@ fn concerns(receipt: &ReceiptView, view: &NodeView) -> bool {
     view.apps.iter().any(|app| {
         Some(&app.app) == receipt.app.as_ref()
             && app.assigned == receipt.version
-            && receipt.generation.is_none_or(|generation| generation >= view.generation)
+            && receipt
+                .generation
+                .is_none_or(|generation| generation >= view.generation)
     })
 }
 
 fn finish(ui: &Ui, view: &NodeView, end: &End) -> Result<(), Failure> {
     let receipt = &end.receipt;
-    let app = receipt.app.as_ref().map(ToString::to_string).unwrap_or_default();
-    let version = receipt.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    let app = receipt
+        .app
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let version = receipt
+        .version
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     if end.rolled_back {
         let runs = view
             .apps
@@ -145,17 +170,29 @@ fn finish(ui: &Ui, view: &NodeView, end: &End) -> Result<(), Failure> {
         return Err(Failure::new(code::ROLLED_BACK)
             .arg("app", app)
             .arg("from", version)
-            .arg("to", runs.map_or_else(|| "–".to_owned(), ToString::to_string))
+            .arg(
+                "to",
+                runs.map_or_else(|| "–".to_owned(), ToString::to_string),
+            )
             .arg("cause", receipt.detail.as_deref().unwrap_or("–")));
     }
     let release = format!("{app}@{version}");
-    let mut text = ui.say("watch-runs", &[("release", &release), ("node", view.node.as_str())]);
+    let mut text = ui.say(
+        "watch-runs",
+        &[("release", &release), ("node", view.node.as_str())],
+    );
     if let Some(received) = receipt.received_bytes {
         let pack_bytes = receipt.pack_bytes.unwrap_or(received);
         // In megabytes, so that the two figures can be compared at a glance.
         let twice = received.saturating_sub(pack_bytes) as f64 / 1e6;
-        let words = [("bytes", ui.bytes(received)), ("twice", format!("{twice:.2}"))];
-        let words: Vec<(&str, &str)> = words.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let words = [
+            ("bytes", ui.bytes(received)),
+            ("twice", format!("{twice:.2}")),
+        ];
+        let words: Vec<(&str, &str)> = words
+            .iter()
+            .map(|(name, text)| (*name, text.as_str()))
+            .collect();
         text.push(' ');
         text.push_str(&ui.say("watch-received", &words));
     }
@@ -165,7 +202,11 @@ fn finish(ui: &Ui, view: &NodeView, end: &End) -> Result<(), Failure> {
 
 /// A receipt as one line: `09:55:31  staged     verified 412 files, root 7be1 02aa`.
 pub fn receipt_line(ui: &Ui, receipt: &ReceiptView, view: &NodeView) -> String {
-    let root = receipt.root.as_ref().map(format::digest_start).unwrap_or_default();
+    let root = receipt
+        .root
+        .as_ref()
+        .map(format::digest_start)
+        .unwrap_or_default();
     let number = receipt.number.to_string();
     let detail = receipt.detail.clone().unwrap_or_default();
     let text = match receipt.event.as_str() {
@@ -180,7 +221,11 @@ pub fn receipt_line(ui: &Ui, receipt: &ReceiptView, view: &NodeView) -> String {
         },
         _ => detail,
     };
-    line(receipt.at_s, &ui.say(&format!("event-{}", receipt.event), &[]), &text)
+    line(
+        receipt.at_s,
+        &ui.say(&format!("event-{}", receipt.event), &[]),
+        &text,
+    )
 }
 
 fn line(at_s: u64, word: &str, text: &str) -> String {

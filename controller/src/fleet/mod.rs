@@ -9,6 +9,7 @@
 
 mod audit;
 mod change;
+mod enrolment;
 mod error;
 mod facts;
 mod model;
@@ -20,17 +21,20 @@ mod store;
 
 pub use audit::{AuditEntry, Note, audit_hash};
 pub use change::{Batch, Change};
+pub(crate) use enrolment::used_before;
+pub use enrolment::{Verdict, first_assignment, judge};
 pub use error::StoreError;
 pub use facts::{AssignedFacts, DocumentRef, OfferFacts, PollFacts, PollQuery};
 pub use model::{
-    Claim, Controller, EnrolToken, Enrolment, Environment, Node, NodeApp, PollRecord, Price,
-    Receipted, Redeemed, Site, TokenUse,
+    BadDelivery, Claim, Controller, EnrolToken, Enrolment, Environment, Node, NodeApp, PollRecord,
+    Price, Receipted, Redeemed, Site, TokenUse,
 };
 pub use outbox::{path, publish_waiting};
 pub use published::{
     PendingRole, Placement, Release, RoleFile, Scope, Setting, StoredAssignment, StoredHold,
     StoredOffer, Waiting,
 };
+pub(crate) use receipts::NodeKey;
 pub use receipts::{ChainHead, Intake, Kept, Receipt, open_delivery, take_in};
 pub use sqlite::Sqlite;
 pub use store::Store;

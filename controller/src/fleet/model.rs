@@ -226,5 +226,14 @@ pub struct PollRecord {
     /// What it says of its apps; takes the place of what it said before.
     pub apps: Vec<AppStatus>,
     /// Receipts whose signature was checked, or why they were refused before that.
-    pub delivery: Option<Result<Delivery, String>>,
+    pub delivery: Option<Result<Delivery, BadDelivery>>,
+}
+
+/// Receipts that were not taken, because they do not read or the node did not sign them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadDelivery {
+    /// The chain that they say they are of; 0 when they do not even say that.
+    pub epoch: u64,
+    /// What is wrong with them.
+    pub problem: String,
 }

@@ -73,17 +73,35 @@ pub(super) async fn assign(
     let release = find_release(context, &name).await?;
     let nodes = request.to.some_nodes(context).await?;
     let desk = Desk::open(context).await?;
-    let offers = context.store.offers_to(&release.root).await.map_err(Failure::of)?;
+    let offers = context
+        .store
+        .offers_to(&release.root)
+        .await
+        .map_err(Failure::of)?;
     let note = Note::new("assign", format!("{name} to {}", request.to));
     let mut batch = context.batch(actor, note);
     let mut lines = Vec::new();
     for node in &nodes {
-        let current = context.store.assignment(&node.name).await.map_err(Failure::of)?;
-        let apps = context.store.node_apps(Some(&node.name)).await.map_err(Failure::of)?;
+        let current = context
+            .store
+            .assignment(&node.name)
+            .await
+            .map_err(Failure::of)?;
+        let apps = context
+            .store
+            .node_apps(Some(&node.name))
+            .await
+            .map_err(Failure::of)?;
         let runs = running(&apps, &release.app);
         check_order(context, &release, node, current.as_ref()).await?;
         let app = desk.app(node, &release)?;
-        let next = desk.next(context, actor, node, current.as_ref(), apps_with(current.as_ref(), app))?;
+        let next = desk.next(
+            context,
+            actor,
+            node,
+            current.as_ref(),
+            apps_with(current.as_ref(), app),
+        )?;
         let (download_bytes, full_bytes) = cost(&offers, runs.root.as_ref(), &release.root, &name)?;
         lines.push(Line {
             node: node.name.clone(),
@@ -153,9 +171,18 @@ pub(super) async fn from_version(
     if runs.version.is_some() {
         return Ok(runs.version.clone());
     }
-    let Some(root) = &runs.root else { return Ok(None) };
-    let releases = context.store.releases_by_root(root).await.map_err(Failure::of)?;
-    let found = releases.into_iter().rev().find(|release| release.app == *app);
+    let Some(root) = &runs.root else {
+        return Ok(None);
+    };
+    let releases = context
+        .store
+        .releases_by_root(root)
+        .await
+        .map_err(Failure::of)?;
+    let found = releases
+        .into_iter()
+        .rev()
+        .find(|release| release.app == *app);
     Ok(found.map(|release| release.version))
 }
 
@@ -179,7 +206,10 @@ pub(super) fn cost(
         .filter(|offer| from.is_some() && offer.base.as_ref() == from)
         .map(|offer| offer.file_bytes)
         .min();
-    Ok((patch_bytes.unwrap_or(full_bytes).min(full_bytes), full_bytes))
+    Ok((
+        patch_bytes.unwrap_or(full_bytes).min(full_bytes),
+        full_bytes,
+    ))
 }
 
 /// Refuses an older release, unless its environment signed that it may take the newer one's place.
@@ -189,8 +219,13 @@ async fn check_order(
     node: &Node,
     current: Option<&StoredAssignment>,
 ) -> Result<(), Failure> {
-    let former = current
-        .and_then(|current| current.document.apps.iter().find(|app| app.app == release.app));
+    let former = current.and_then(|current| {
+        current
+            .document
+            .apps
+            .iter()
+            .find(|app| app.app == release.app)
+    });
     let (Some(former), Some(placement)) = (former, release.placement(&node.environment)) else {
         return Ok(());
     };
@@ -198,7 +233,11 @@ async fn check_order(
     if former.counter <= placement.counter.max(allowed) {
         return Ok(());
     }
-    let apps = context.store.node_apps(Some(&node.name)).await.map_err(Failure::of)?;
+    let apps = context
+        .store
+        .node_apps(Some(&node.name))
+        .await
+        .map_err(Failure::of)?;
     let runs = running(&apps, &release.app);
     let runs = from_version(context, &runs, &release.app).await?;
     Err(Failure::new(code::DOWNGRADE)

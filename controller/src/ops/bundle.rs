@@ -1,8 +1,8 @@
 //! What an offline bundle carries: the static files that an install without a network needs.
 
-use sanaga_proto::ids::{AppName, NodeName, ReleaseName, RepositoryId, TreeRoot, Version};
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
+use sanaga_proto::ids::{AppName, NodeName, ReleaseName, RepositoryId, TreeRoot, Version};
 use serde::{Deserialize, Serialize};
 
 use super::assign::running;
@@ -58,8 +58,14 @@ pub(super) async fn files(
         }
         paths.push(path::assignment(&node.key));
         paths.push(path::hold(Some(&node.key)));
-        let assigned = context.store.assignment(&node.name).await.map_err(Failure::of)?;
-        let apps = assigned.map(|current| current.document.apps).unwrap_or_default();
+        let assigned = context
+            .store
+            .assignment(&node.name)
+            .await
+            .map_err(Failure::of)?;
+        let apps = assigned
+            .map(|current| current.document.apps)
+            .unwrap_or_default();
         if !apps.iter().any(|app| app.release() == name) {
             not_assigned.push(node.name.clone());
         }
@@ -69,7 +75,12 @@ pub(super) async fn files(
     let mut files = Vec::new();
     for path in paths {
         // A hold that was never given has no file, and that is all right.
-        if let Some(length) = context.repository.length(&path).await.map_err(Failure::of)? {
+        if let Some(length) = context
+            .repository
+            .length(&path)
+            .await
+            .map_err(Failure::of)?
+        {
             files.push((path, length));
         }
     }
@@ -103,10 +114,18 @@ async fn packs(
 ) -> Result<Vec<String>, Failure> {
     let mut bases: Vec<TreeRoot> = Vec::new();
     for node in nodes {
-        let apps = context.store.node_apps(Some(&node.name)).await.map_err(Failure::of)?;
+        let apps = context
+            .store
+            .node_apps(Some(&node.name))
+            .await
+            .map_err(Failure::of)?;
         bases.extend(running(&apps, &release.app).root);
     }
-    let offers = context.store.offers_to(&release.root).await.map_err(Failure::of)?;
+    let offers = context
+        .store
+        .offers_to(&release.root)
+        .await
+        .map_err(Failure::of)?;
     let wanted = offers
         .iter()
         .filter(|offer| offer.base.is_none_or(|base| bases.contains(&base)));

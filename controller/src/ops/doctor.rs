@@ -87,9 +87,15 @@ pub(super) async fn look(
             _ => SHORT_LEFT_S,
         };
         if expires_s <= now_s {
-            findings.push(Finding::Expired { role: file.role, expires_s });
+            findings.push(Finding::Expired {
+                role: file.role,
+                expires_s,
+            });
         } else if expires_s - now_s < left_wanted_s {
-            findings.push(Finding::ExpiresSoon { role: file.role, expires_s });
+            findings.push(Finding::ExpiresSoon {
+                role: file.role,
+                expires_s,
+            });
         }
     }
     for (role, authority) in authority::all(context).await? {

@@ -67,7 +67,13 @@ impl Draft {
         let plan = Plan::new(&founding.founders, &online, &environments).map_err(Failure::of)?;
         let root = root(1, expires_after("root", now_s), now_s, &plan.top);
         let ca = [keys.tls_ca.certificate_pem.clone()];
-        let targets = targets(1, expires_after("targets", now_s), now_s, &plan.delegations, &ca);
+        let targets = targets(
+            1,
+            expires_after("targets", now_s),
+            now_s,
+            &plan.delegations,
+            &ca,
+        );
         let mut bodies = vec![("root".to_owned(), root), ("targets".to_owned(), targets)];
         for name in ENVIRONMENTS {
             let body = build_environment(name, 1, now_s, &BTreeMap::new());

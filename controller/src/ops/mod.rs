@@ -38,7 +38,7 @@ pub use authority::Signed;
 pub use bundle::{BundleFiles, BundleList};
 pub use context::{Actor, Context, Right};
 pub use doctor::{Doctor, Finding, Findings};
-pub use hold::{SetHold, HoldGiven};
+pub use hold::{HoldGiven, SetHold};
 pub use init::{Draft, Founded, Founding, found};
 pub use node::{
     AppView, Contact, Evidence, NodeList, NodeQuery, NodeShow, NodeView, ReceiptView, RevokeNode,
@@ -47,11 +47,11 @@ pub use node::{
 pub use online::{Renewed, renew_online};
 pub use patch::{BaseView, MakePatch, PatchBases, PatchMade, pack_into};
 pub use publish::{Bases, CheckRelease, Checked, PackUpload, Promote, StageRelease, Staged};
-pub use release::{PlanRelease, Plans, PlanLine, ReleaseList, ReleaseView, Releases, ShowRelease};
+pub use release::{PlanLine, PlanRelease, Plans, ReleaseList, ReleaseView, Releases, ShowRelease};
 pub use role::{KeyView, RoleChange, RoleView, Roles, RotateKey, SetRole, Waits};
 pub use selector::Selector;
 pub use setting::{SetSetting, SettingDone};
-pub use sign::{Pending, PendingList, PendingView, SignRole, SignDone};
+pub use sign::{Pending, PendingList, PendingView, SignDone, SignRole};
 pub use token::{MakeToken, TokenMade};
 pub use wire::{FailureBody, from_body, to_body};
 

@@ -195,7 +195,10 @@ pub(super) async fn sites(
     actor: &Actor,
     _request: Sites,
 ) -> Result<SiteList, Failure> {
-    let query = NodeQuery { site: None, environment: None };
+    let query = NodeQuery {
+        site: None,
+        environment: None,
+    };
     let nodes = list(context, actor, query).await?.nodes;
     let mut sites: BTreeMap<SiteName, SiteView> = BTreeMap::new();
     for site in context.store.sites().await.map_err(Failure::of)? {
@@ -216,7 +219,9 @@ pub(super) async fn sites(
             }
         }
     }
-    Ok(SiteList { sites: sites.into_values().collect() })
+    Ok(SiteList {
+        sites: sites.into_values().collect(),
+    })
 }
 
 pub(super) async fn list(
@@ -228,7 +233,9 @@ pub(super) async fn list(
         let sites = context.store.sites().await.map_err(Failure::of)?;
         if !sites.iter().any(|known| known.name == *site) {
             let near = nearest(site.as_str(), sites.iter().map(|known| known.name.as_str()));
-            return Err(Failure::new(code::NO_SUCH_SITE).arg("site", site).arg("near", near));
+            return Err(Failure::new(code::NO_SUCH_SITE)
+                .arg("site", site)
+                .arg("near", near));
         }
     }
     if let Some(environment) = &request.environment {
@@ -256,7 +263,11 @@ pub(super) async fn show(
     let node = context.node(&request.node).await?;
     let receipts = match request.receipts {
         0 => Vec::new(),
-        limit => context.store.receipts(&node.name, limit).await.map_err(Failure::of)?,
+        limit => context
+            .store
+            .receipts(&node.name, limit)
+            .await
+            .map_err(Failure::of)?,
     };
     view(context, node, receipts).await
 }
@@ -278,15 +289,25 @@ pub(super) async fn revoke(
 }
 
 async fn view(context: &Context, node: Node, receipts: Vec<Receipt>) -> Result<NodeView, Failure> {
-    let assignment = context.store.assignment(&node.name).await.map_err(Failure::of)?;
-    let known = context.store.node_apps(Some(&node.name)).await.map_err(Failure::of)?;
+    let assignment = context
+        .store
+        .assignment(&node.name)
+        .await
+        .map_err(Failure::of)?;
+    let known = context
+        .store
+        .node_apps(Some(&node.name))
+        .await
+        .map_err(Failure::of)?;
     let holds = context.store.holds().await.map_err(Failure::of)?;
-    let held = holds.iter().any(|hold| {
-        hold.document.on && hold.node_key().is_none_or(|key| key == node.key)
-    });
+    let held = holds
+        .iter()
+        .any(|hold| hold.document.on && hold.node_key().is_none_or(|key| key == node.key));
     Ok(NodeView {
         contact: contact(context, &node, assignment.as_ref()),
-        generation: assignment.as_ref().map_or(0, |current| current.document.generation),
+        generation: assignment
+            .as_ref()
+            .map_or(0, |current| current.document.generation),
         apps: apps(context, assignment.as_ref(), &known).await?,
         held,
         receipts: receipts.into_iter().map(receipt).collect(),
@@ -335,7 +356,11 @@ async fn apps(
         let claim = found.and_then(|found| found.claim.as_ref());
         let runs = running(known, app);
         let release = match order {
-            Some(order) => context.store.release(&order.release()).await.map_err(Failure::of)?,
+            Some(order) => context
+                .store
+                .release(&order.release())
+                .await
+                .map_err(Failure::of)?,
             None => None,
         };
         let mut view = AppView {
@@ -357,8 +382,15 @@ async fn apps(
         };
         if let Some(release) = release {
             let manifest = Manifest::from_bytes(&release.manifest).map_err(Failure::of)?;
-            let offers = context.store.offers_to(&release.root).await.map_err(Failure::of)?;
-            let name = ReleaseName { app: release.app, version: release.version };
+            let offers = context
+                .store
+                .offers_to(&release.root)
+                .await
+                .map_err(Failure::of)?;
+            let name = ReleaseName {
+                app: release.app,
+                version: release.version,
+            };
             let cost = super::assign::cost(&offers, runs.root.as_ref(), &release.root, &name);
             view.download_bytes = cost.ok().map(|(download_bytes, _)| download_bytes);
             view.soak_s = manifest.soak_s;

@@ -28,7 +28,9 @@ impl RoleSet {
     pub async fn current(context: &Context) -> Result<Self, Failure> {
         let all = context.store.roles().await.map_err(Failure::of)?;
         Ok(Self(
-            all.into_iter().map(|file| (file.role.clone(), file)).collect(),
+            all.into_iter()
+                .map(|file| (file.role.clone(), file))
+                .collect(),
         ))
     }
 
@@ -67,7 +69,13 @@ impl RoleSet {
             .map(|file| MetaPin::of(file.version, &file.bytes))
             .ok_or_else(|| missing("snapshot"))?;
         let body = timestamp(version, expires_after("timestamp", now_s), now_s, pin);
-        self.sign(context, "timestamp", version, &body, &context.keys.timestamp)
+        self.sign(
+            context,
+            "timestamp",
+            version,
+            &body,
+            &context.keys.timestamp,
+        )
     }
 
     fn sign(
@@ -98,9 +106,15 @@ impl RoleSet {
         };
         let mut reader = Sigstore::default();
         reader.start(bytes("root")?).map_err(Failure::of)?;
-        reader.take_timestamp(bytes("timestamp")?).map_err(Failure::of)?;
-        reader.take_snapshot(bytes("snapshot")?).map_err(Failure::of)?;
-        reader.take_targets(bytes("targets")?).map_err(Failure::of)?;
+        reader
+            .take_timestamp(bytes("timestamp")?)
+            .map_err(Failure::of)?;
+        reader
+            .take_snapshot(bytes("snapshot")?)
+            .map_err(Failure::of)?;
+        reader
+            .take_targets(bytes("targets")?)
+            .map_err(Failure::of)?;
         Ok(())
     }
 
@@ -117,7 +131,9 @@ impl RoleSet {
                 "timestamp" => reader.take_timestamp(bytes),
                 "snapshot" => reader.take_snapshot(bytes).map(drop),
                 "targets" => reader.take_targets(bytes).map(drop),
-                environment => reader.take_delegated(bytes, environment, "targets").map(drop),
+                environment => reader
+                    .take_delegated(bytes, environment, "targets")
+                    .map(drop),
             }
             .map_err(Failure::of)?;
         }
@@ -161,8 +177,7 @@ pub struct Renewed {
 /// What the store says, or `BAD_SIGNATURE` when the online keys are not those of root.
 pub async fn renew_online(context: &Context, actor: &Actor) -> Result<Renewed, Failure> {
     let before = RoleSet::current(context).await?;
-    let (Some(timestamp), Some(snapshot)) =
-        (before.0.get("timestamp"), before.0.get("snapshot"))
+    let (Some(timestamp), Some(snapshot)) = (before.0.get("timestamp"), before.0.get("snapshot"))
     else {
         return Err(missing("timestamp"));
     };

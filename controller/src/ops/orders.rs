@@ -30,12 +30,15 @@ impl Desk {
     }
 
     fn environment(&self, node: &Node) -> Option<&Environment> {
-        self.environments.iter().find(|environment| environment.name == node.environment)
+        self.environments
+            .iter()
+            .find(|environment| environment.name == node.environment)
     }
 
     /// How often a node asks, seconds.
     pub fn poll_interval_s(&self, node: &Node) -> u64 {
-        self.environment(node).map_or(900, |environment| environment.poll_interval_s)
+        self.environment(node)
+            .map_or(900, |environment| environment.poll_interval_s)
     }
 
     /// A release as a node's assignment names it, with the settings of that node.
@@ -102,7 +105,7 @@ impl Desk {
             generation: current.map_or(0, |current| current.document.generation) + 1,
             issued_at_s: context.now_s(),
             poll_interval_s: self.poll_interval_s(node),
-            content_urls: self.controller.content_urls(),
+            content_urls: self.controller.content_urls.clone(),
             apps,
         };
         let signed = seal(&document, &context.keys.director).map_err(Failure::of)?;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
-use sanaga_proto::ids::{AppName, Digest, EnvironmentName, FrameRoot, ReleaseName, TreeRoot, Version};
+use sanaga_proto::ids::{
+    AppName, Digest, EnvironmentName, FrameRoot, ReleaseName, TreeRoot, Version,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -98,10 +100,17 @@ pub(super) async fn bases(
             roots.push((root, 0));
         }
     }
-    let offers = context.store.offers_to(&request.root).await.map_err(Failure::of)?;
+    let offers = context
+        .store
+        .offers_to(&request.root)
+        .await
+        .map_err(Failure::of)?;
     let mut out = Vec::new();
     for (root, nodes) in roots.into_iter().filter(|(root, _)| *root != request.root) {
-        let runs = Running { version: None, root: Some(root) };
+        let runs = Running {
+            version: None,
+            root: Some(root),
+        };
         // A tree that was never published here has no pack to start from.
         let Some(version) = from_version(context, &runs, &request.app).await? else {
             continue;
@@ -253,7 +262,9 @@ async fn fetch_pack(
     let mut stream = std::pin::pin!(stream);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(Failure::of)?;
-        file.write_all(&chunk).await.map_err(|error| fault(&to, &error))?;
+        file.write_all(&chunk)
+            .await
+            .map_err(|error| fault(&to, &error))?;
     }
     file.flush().await.map_err(|error| fault(&to, &error))?;
     Ok(to)

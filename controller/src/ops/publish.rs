@@ -123,7 +123,9 @@ pub(super) async fn check(
     let mut placed = None;
     if let (Some(release), Some(manifest)) = (&release, request.manifest) {
         same_content(release, &manifest)?;
-        placed = release.placement(&environment).map(|placement| placement.counter);
+        placed = release
+            .placement(&environment)
+            .map(|placement| placement.counter);
     }
     Ok(Checked {
         placed,
@@ -145,7 +147,12 @@ pub(super) async fn stage(
         length_bytes: request.manifest.len() as u64,
         root: manifest.root,
     };
-    if let Some(release) = context.store.release(&target.name).await.map_err(Failure::of)? {
+    if let Some(release) = context
+        .store
+        .release(&target.name)
+        .await
+        .map_err(Failure::of)?
+    {
         same_content(&release, &target.digest)?;
     }
     context
@@ -157,7 +164,14 @@ pub(super) async fn stage(
         Some(upload) => offer_pack(context, actor, None, target.root, upload).await?,
         None => require_offer(context, &target).await?,
     }
-    add_target(context, actor, environment, target, &request.allow_downgrade_from).await
+    add_target(
+        context,
+        actor,
+        environment,
+        target,
+        &request.allow_downgrade_from,
+    )
+    .await
 }
 
 pub(super) async fn promote(
@@ -178,7 +192,14 @@ pub(super) async fn promote(
         root: release.root,
     };
     require_offer(context, &target).await?;
-    add_target(context, actor, environment, target, &request.allow_downgrade_from).await
+    add_target(
+        context,
+        actor,
+        environment,
+        target,
+        &request.allow_downgrade_from,
+    )
+    .await
 }
 
 /// A release by its name, with a suggestion when there is none.
@@ -190,7 +211,10 @@ pub(super) async fn find_release(
         return Ok(release);
     }
     let all = context.store.releases().await.map_err(Failure::of)?;
-    let texts: Vec<String> = all.iter().map(|release| release.name().to_string()).collect();
+    let texts: Vec<String> = all
+        .iter()
+        .map(|release| release.name().to_string())
+        .collect();
     let near = match names::find(&texts, &name.to_string(), String::as_str) {
         Ok(found) => found.clone(),
         Err(near) => near,
@@ -267,7 +291,11 @@ struct Target {
 
 /// Without a full pack no empty node could ever install it.
 async fn require_offer(context: &Context, target: &Target) -> Result<(), Failure> {
-    let offers = context.store.offers_to(&target.root).await.map_err(Failure::of)?;
+    let offers = context
+        .store
+        .offers_to(&target.root)
+        .await
+        .map_err(Failure::of)?;
     if offers.iter().any(|offer| offer.base.is_none()) {
         return Ok(());
     }
@@ -306,7 +334,10 @@ async fn add_target(
     };
     let at = target.name.target_path(&environment);
     let prefix = format!("{environment}/{}/", target.name.app);
-    let counters = file.releases.iter().filter(|(path, _)| path.starts_with(&prefix));
+    let counters = file
+        .releases
+        .iter()
+        .filter(|(path, _)| path.starts_with(&prefix));
     let counter_max = counters.map(|(_, entry)| entry.counter).max().unwrap_or(0);
     let mut allow_downgrade_from = None;
     for version in downgrade {

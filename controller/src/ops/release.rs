@@ -138,8 +138,16 @@ pub(super) async fn show(
 async fn view(context: &Context, release: Release) -> Result<ReleaseView, Failure> {
     let manifest = Manifest::from_bytes(&release.manifest).map_err(Failure::of)?;
     let notes = manifest.notes.unwrap_or_default();
-    let offers = context.store.offers_to(&release.root).await.map_err(Failure::of)?;
-    let running = context.store.running_roots(&release.app, None).await.map_err(Failure::of)?;
+    let offers = context
+        .store
+        .offers_to(&release.root)
+        .await
+        .map_err(Failure::of)?;
+    let running = context
+        .store
+        .running_roots(&release.app, None)
+        .await
+        .map_err(Failure::of)?;
     Ok(ReleaseView {
         risk: release.risk.to_string(),
         manifest: release.manifest_digest,
@@ -179,7 +187,11 @@ pub(super) async fn plan(
     };
     let release = find_release(context, &name).await?;
     let controller = context.controller().await?;
-    let offers = context.store.offers_to(&release.root).await.map_err(Failure::of)?;
+    let offers = context
+        .store
+        .offers_to(&release.root)
+        .await
+        .map_err(Failure::of)?;
     let mut bases: BTreeMap<Option<TreeRoot>, (Option<Version>, u64)> = BTreeMap::new();
     bases.insert(None, (None, 0));
     for offer in &offers {
@@ -190,12 +202,22 @@ pub(super) async fn plan(
         None => context.store.nodes().await.map_err(Failure::of)?,
     };
     for node in nodes.iter().filter(|node| node.revoked_at_s.is_none()) {
-        let apps = context.store.node_apps(Some(&node.name)).await.map_err(Failure::of)?;
-        bases.entry(running(&apps, &release.app).root).or_default().1 += 1;
+        let apps = context
+            .store
+            .node_apps(Some(&node.name))
+            .await
+            .map_err(Failure::of)?;
+        bases
+            .entry(running(&apps, &release.app).root)
+            .or_default()
+            .1 += 1;
     }
     let mut lines = Vec::new();
     for (base, (_, nodes)) in bases {
-        let runs = super::assign::Running { version: None, root: base };
+        let runs = super::assign::Running {
+            version: None,
+            root: base,
+        };
         let (download_bytes, _) =
             super::assign::cost(&offers, base.as_ref(), &release.root, &name)?;
         lines.push(PlanLine {

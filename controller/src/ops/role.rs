@@ -193,7 +193,9 @@ async fn change(
 ) -> Result<Option<Waits>, Failure> {
     let current = authority::current(context, file).await?;
     let former = sign::of_role(context, file).await?;
-    let base = former.as_ref().map_or(&current.bytes, |former| &former.bytes);
+    let base = former
+        .as_ref()
+        .map_or(&current.bytes, |former| &former.bytes);
     let body = if file == "root" {
         let mut root = RootFile::read(base)?;
         let before = root.clone();
@@ -212,9 +214,17 @@ async fn change(
         (targets.delegations != before.delegations).then(|| targets.next(context.now_signed_s()))
     };
     match body {
-        Some(body) => set_pending(context, actor, file, current.version + 1, &body, what, former)
-            .await
-            .map(Some),
+        Some(body) => set_pending(
+            context,
+            actor,
+            file,
+            current.version + 1,
+            &body,
+            what,
+            former,
+        )
+        .await
+        .map(Some),
         None => Ok(None),
     }
 }

@@ -73,7 +73,11 @@ impl RootFile {
             self.head.version + 1,
             expires_after("root", now_s),
             now_s,
-            &self.roles.iter().map(|(name, who)| (*name, who.clone())).collect(),
+            &self
+                .roles
+                .iter()
+                .map(|(name, who)| (*name, who.clone()))
+                .collect(),
         )
     }
 }
@@ -187,7 +191,8 @@ fn authority(file: &str, role: &Value, keys: Option<&Value>) -> Result<Authority
         let key = keys
             .and_then(|keys| keys.get(&id))
             .ok_or_else(|| damaged(file, &id))?;
-        out.keys.push(PublicKey::from_tuf(key).map_err(Failure::of)?);
+        out.keys
+            .push(PublicKey::from_tuf(key).map_err(Failure::of)?);
     }
     Ok(out)
 }

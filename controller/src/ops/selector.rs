@@ -93,7 +93,10 @@ impl Selector {
                         .arg("site", name)
                         .arg("near", near)
                 })?;
-                Ok(all.into_iter().filter(|node| node.site == *name && good(node)).collect())
+                Ok(all
+                    .into_iter()
+                    .filter(|node| node.site == *name && good(node))
+                    .collect())
             }
             Self::Environment(name) => {
                 context.environment(name).await?;

@@ -58,7 +58,11 @@ pub(super) async fn set(
     };
     let former = desk.settings.iter().find(|setting| same(setting)).cloned();
     desk.settings.retain(|setting| !same(setting));
-    let action = if request.value.is_some() { "set" } else { "unset" };
+    let action = if request.value.is_some() {
+        "set"
+    } else {
+        "unset"
+    };
     let object = format!("{} {} {scope}", request.app, request.name);
     let mut note = Note::new(action, object);
     if let Some(former) = &former {
@@ -86,12 +90,22 @@ pub(super) async fn set(
     let mut batch = context.batch(actor, note).with(change);
     let mut changed = Vec::new();
     for node in nodes {
-        let current = context.store.assignment(&node.name).await.map_err(Failure::of)?;
+        let current = context
+            .store
+            .assignment(&node.name)
+            .await
+            .map_err(Failure::of)?;
         let assigned = current.as_ref().and_then(|current| {
-            current.document.apps.iter().find(|app| app.app == request.app)
+            current
+                .document
+                .apps
+                .iter()
+                .find(|app| app.app == request.app)
         });
         let Some(assigned) = assigned else { continue };
-        let Some(release) = releases.iter().find(|release| release.version == assigned.version)
+        let Some(release) = releases
+            .iter()
+            .find(|release| release.version == assigned.version)
         else {
             continue;
         };
@@ -137,8 +151,13 @@ fn parse(spec: &SettingSpec, text: &str, app: &AppName) -> Result<SettingValue, 
         SettingType::Flag => text.parse().ok().map(SettingValue::Flag),
         SettingType::Text => Some(SettingValue::Text(text.to_owned())),
     };
-    let value = value
-        .ok_or_else(|| bad(app, &spec.name, format!("`{text}` is not of type {}", spec.kind)))?;
+    let value = value.ok_or_else(|| {
+        bad(
+            app,
+            &spec.name,
+            format!("`{text}` is not of type {}", spec.kind),
+        )
+    })?;
     spec.check(&value)
         .map_err(|problem| bad(app, &spec.name, problem))?;
     Ok(value)

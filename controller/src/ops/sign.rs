@@ -180,8 +180,11 @@ async fn make_current(
     });
     after.renew(context, true)?;
     after.verify()?;
-    let note = Note::new("publish role", format!("{} {}", waiting.role, waiting.version))
-        .after(waiting.summary.join("; "));
+    let note = Note::new(
+        "publish role",
+        format!("{} {}", waiting.role, waiting.version),
+    )
+    .after(waiting.summary.join("; "));
     let mut batch = context.batch(actor, note);
     batch.changes = after.changes_from(&before);
     let mut sign_again = Vec::new();
@@ -231,7 +234,13 @@ async fn placements(
             continue;
         }
         let name = release_of(role, target)?;
-        if context.store.release(&name).await.map_err(Failure::of)?.is_none() {
+        if context
+            .store
+            .release(&name)
+            .await
+            .map_err(Failure::of)?
+            .is_none()
+        {
             let release = read_release(context, actor, &name, entry).await?;
             changes.push(Change::AddRelease(release));
         }
@@ -260,7 +269,9 @@ async fn placements(
 
 /// `dev/shop/1.4.1` in `dev`.
 fn release_of(role: &str, target: &str) -> Result<ReleaseName, Failure> {
-    let rest = target.strip_prefix(role).and_then(|rest| rest.strip_prefix('/'));
+    let rest = target
+        .strip_prefix(role)
+        .and_then(|rest| rest.strip_prefix('/'));
     let (app, version) = rest
         .and_then(|rest| rest.split_once('/'))
         .ok_or_else(|| odd(target))?;

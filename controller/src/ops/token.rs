@@ -43,7 +43,11 @@ pub(super) async fn make(
 ) -> Result<TokenMade, Failure> {
     let controller = context.controller().await?;
     let environment = context.environment(&request.environment).await?.name;
-    let former = context.store.node(&request.node).await.map_err(Failure::of)?;
+    let former = context
+        .store
+        .node(&request.node)
+        .await
+        .map_err(Failure::of)?;
     if former.is_some_and(|node| node.revoked_at_s.is_none()) && !request.replace {
         return Err(Failure::new(code::NAME_TAKEN)
             .arg("what", "node")
@@ -54,7 +58,9 @@ pub(super) async fn make(
     SystemRandom::new()
         .fill(&mut secret)
         .map_err(|_| Failure::new(code::INTERNAL).arg("problem", "no random numbers"))?;
-    let expires_at_s = context.now_s().saturating_add(request.valid_h.saturating_mul(3_600));
+    let expires_at_s = context
+        .now_s()
+        .saturating_add(request.valid_h.saturating_mul(3_600));
     let token = Token {
         url: controller.url,
         repository: controller.repository,
@@ -68,15 +74,17 @@ pub(super) async fn make(
     let note = Note::new("token", format!("node {}", request.node))
         .after(format!("site {}, {environment}", request.site));
     let new_site = !sites.iter().any(|site| site.name == request.site);
-    let batch = context.batch(actor, note).with(Change::AddToken(EnrolToken {
-        secret_hash: Digest::of(&secret),
-        node: request.node,
-        site: request.site,
-        environment,
-        created_at_s: context.now_s(),
-        expires_at_s,
-        used: None,
-    }));
+    let batch = context
+        .batch(actor, note)
+        .with(Change::AddToken(EnrolToken {
+            secret_hash: Digest::of(&secret),
+            node: request.node,
+            site: request.site,
+            environment,
+            created_at_s: context.now_s(),
+            expires_at_s,
+            used: None,
+        }));
     context.commit(batch).await?;
     Ok(TokenMade {
         token: token.to_text(),

@@ -44,9 +44,8 @@ pub fn from_body(body: &FailureBody) -> Failure {
 }
 
 pub(super) fn request<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| {
-        Failure::new(code::BAD_REQUEST).arg("problem", format!("{name}: {error}"))
-    })
+    serde_json::from_slice(body)
+        .map_err(|error| Failure::new(code::BAD_REQUEST).arg("problem", format!("{name}: {error}")))
 }
 
 pub(super) fn answer<T: Serialize>(answer: &T) -> Result<Vec<u8>, Failure> {
@@ -83,7 +82,10 @@ mod tests {
         let back = from_body(&serde_json::from_slice(&json).unwrap());
         assert_eq!(back.code(), failure.code());
         assert_eq!(back.args(), failure.args());
-        let odd = FailureBody { code: 9_999, args: BTreeMap::new() };
+        let odd = FailureBody {
+            code: 9_999,
+            args: BTreeMap::new(),
+        };
         assert_eq!(from_body(&odd).code(), code::INTERNAL);
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use sanaga_proto::code::{self, Exit};
 use sanaga_proto::failure::{Coded as _, Failure};
 
-use super::super::enroll::Joined;
 use crate::control::{AppReport, Report, failure_of};
+use crate::identity::Identity;
 
 /// The controller has not answered for so long: somebody should look at the link, seconds.
 const DARK_S: u64 = 86_400;
@@ -72,7 +72,7 @@ pub struct Findings {
     /// Whether the configuration can be read.
     pub config: Result<(), Failure>,
     /// Who this node is.
-    pub identity: Result<Option<Joined>, Failure>,
+    pub identity: Result<Option<Identity>, Failure>,
     /// What the daemon says.
     pub report: Result<Report, Failure>,
     /// Whether the wall clock may be believed.
@@ -160,13 +160,13 @@ fn configuration(config: &Result<(), Failure>) -> Check {
     }
 }
 
-fn enrolment(identity: &Result<Option<Joined>, Failure>) -> Check {
+fn enrolment(identity: &Result<Option<Identity>, Failure>) -> Check {
     match identity {
-        Ok(Some(joined)) => {
+        Ok(Some(identity)) => {
             let words = vec![
-                ("node", text(&joined.node)),
-                ("site", text(&joined.site)),
-                ("environment", text(&joined.environment)),
+                ("node", text(&identity.node)),
+                ("site", text(&identity.site)),
+                ("environment", text(&identity.environment)),
             ];
             check("enrolment", State::Good, "doctor-enrolled", words)
         }

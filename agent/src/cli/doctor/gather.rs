@@ -2,7 +2,6 @@
 //! stops the rest.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,15 +10,16 @@ use sanaga_proto::failure::Failure;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-use super::super::{Context, Rooms};
+use super::super::Context;
 use super::checks::{Findings, Key};
 use crate::clock::ClockTrust;
 use crate::config::Config;
 use crate::control::client::{ask, out_of_place};
 use crate::control::{Order, Reply, Report};
+use crate::identity::{Identity, IdentityFiles, read_optional};
 
 /// Everything that the checks want to know.
-pub fn gather(rooms: &Rooms, context: &Context) -> Findings {
+pub fn gather(context: &Context) -> Findings {
     let config = context.config(&[]).map_err(Failure::of);
     let report = report(&context.paths.socket);
     let trusted = config
@@ -34,16 +34,14 @@ pub fn gather(rooms: &Rooms, context: &Context) -> Findings {
             context.clock.read().sure
         }
     };
-    let folder = context.identity_folder();
+    let files = IdentityFiles::new(context.identity_folder());
     Findings {
-        identity: (rooms.identity)(folder),
+        identity: Identity::load(&files),
         clock_sure,
         wall_s: context.clock.read().wall_s,
         disk: disk(&context.paths.state, config.as_ref().ok()),
-        keys: ["node.key", "node-tls.key"]
-            .map(|name| key(folder.join(name)))
-            .into(),
-        certificate: certificate(&folder.join("node-tls.crt")),
+        keys: [files.node_key(), files.tls_key()].map(key).into(),
+        certificate: certificate(&files.tls_certificate()),
         config: config.map(|_| ()),
         report,
     }
@@ -87,10 +85,8 @@ fn certificate(path: &Path) -> Result<Option<i64>, Failure> {
             .arg("path", path.display())
             .arg("problem", problem)
     };
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(&error)),
+    let Some(bytes) = read_optional(path)? else {
+        return Ok(None);
     };
     let certificate = Certificate::from_der(&bytes).map_err(|error| unreadable(&error))?;
     let until = certificate.tbs_certificate.validity.not_after;

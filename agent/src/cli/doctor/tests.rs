@@ -5,11 +5,11 @@ use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::text::Language;
 
-use super::super::enroll::Joined;
 use super::super::speech::Speech;
 use super::checks::{Findings, Key, State, judge};
 use super::lines;
 use crate::control::{AppReport, Report};
+use crate::identity::Identity;
 
 fn report() -> Report {
     let shop = AppReport {
@@ -43,17 +43,17 @@ fn report() -> Report {
 }
 
 fn findings() -> Findings {
-    let joined = Joined {
+    let identity = Identity {
+        version: 1,
         url: "https://x".to_owned(),
         repository: "0".repeat(64).parse().unwrap(),
         node: "akwa-1".parse().unwrap(),
         site: "douala-akwa".parse().unwrap(),
         environment: "dev".parse().unwrap(),
-        bytes: 0,
     };
     Findings {
         config: Ok(()),
-        identity: Ok(Some(joined)),
+        identity: Ok(Some(identity)),
         report: Ok(report()),
         clock_sure: true,
         wall_s: 1_795_254_730,
@@ -65,6 +65,9 @@ fn findings() -> Findings {
         certificate: Ok(Some(1_795_254_730 + 60 * 86_400)),
     }
 }
+
+/// What goes wrong, the check that finds it, and how its advice begins.
+type Case<T> = (fn(&mut T), &'static str, &'static str);
 
 fn page(findings: &Findings, language: Language) -> Vec<String> {
     lines(
@@ -120,7 +123,7 @@ fn a_healthy_node_reads_line_by_line() {
 
 #[test]
 fn each_fault_of_the_machine_is_found_alone_and_says_what_to_do() {
-    let cases: [(fn(&mut Findings), &str, &str); 6] = [
+    let cases: [Case<Findings>; 6] = [
         (
             |f| f.clock_sure = false,
             "clock notice",
@@ -157,7 +160,7 @@ fn each_fault_of_the_machine_is_found_alone_and_says_what_to_do() {
 
 #[test]
 fn each_fault_that_the_daemon_reports_is_found_alone() {
-    let cases: [(fn(&mut Report), &str, &str); 9] = [
+    let cases: [Case<Report>; 9] = [
         (
             |r| r.stale = true,
             "metadata problem",

@@ -206,10 +206,7 @@ fn a_history_reads_from_old_to_new() {
             "? the clock was not sure at that time",
         ]
     );
-    assert_eq!(
-        lines(Language::French)[3].split("  ").nth(2),
-        Some("retirée")
-    );
+    assert!(lines(Language::French)[3].contains("  retirée  "));
     let speech = Speech::new(Language::French, TimeZone::UTC);
     assert_eq!(
         history::lines(&[], &speech, false),

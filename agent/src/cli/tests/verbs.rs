@@ -377,7 +377,7 @@ fn run_hands_the_configuration_to_the_daemon() {
 
 #[test]
 fn the_doctor_finds_a_key_that_others_can_read() {
-    let mut world = World::new();
+    let world = World::new();
     let ran = world.run("doctor");
     assert_eq!(ran.exit, 1);
     assert!(
@@ -385,10 +385,10 @@ fn the_doctor_finds_a_key_that_others_can_read() {
         "{}",
         ran.out
     );
-    world.rooms.identity = |_| Ok(Some(joined()));
+    let files = IdentityFiles::new(world.folder.path());
+    enrolled().identity.save(&files).unwrap();
     answering(&world, Reply::Report(report(vec![shop()])));
-    for name in ["node.key", "node-tls.key"] {
-        let path = world.folder.path().join(name);
+    for path in [files.node_key(), files.tls_key()] {
         std::fs::write(&path, "key").unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
     }

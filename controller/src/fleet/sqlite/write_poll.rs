@@ -25,14 +25,14 @@ pub(super) fn redeem(db: &Connection, enrolment: &Enrolment) -> Result<Redeemed,
             return Ok(Redeemed::UsedBefore(before));
         }
         // The same node again, with another certificate request: only the certificate is new.
-        Some(before) => mark_used(db, enrolment, before.at_s)?,
+        Some(before) => {
+            mark_used(db, enrolment, before.at_s)?;
+            set_certificate(db, enrolment)?;
+            return Ok(Redeemed::Enrolled);
+        }
         None => mark_used(db, enrolment, used.at_s)?,
     }
     let there = read_fleet::node(db, &node.name)?;
-    if there.as_ref().is_some_and(|there| there.key == node.key) {
-        set_certificate(db, enrolment)?;
-        return Ok(Redeemed::Enrolled);
-    }
     put_node(db, enrolment)?;
     write::assign(db, &enrolment.assignment)?;
     let mut note = Note::new("enrol", format!("node {}", node.name)).after(node.key.to_string());
@@ -108,7 +108,11 @@ pub(super) fn record(db: &Connection, record: &PollRecord) -> Result<Kept, Fault
     let mut kept = Kept::default();
     match &record.delivery {
         Some(Ok(delivery)) => kept = take(db, &node.name, delivery, record.at_s)?,
-        Some(Err(problem)) => kept.problem = Some(problem.clone()),
+        Some(Err(bad)) => {
+            let head = head(db, &record.node_key, bad.epoch)?;
+            kept.acknowledged = Some((bad.epoch, head.number));
+            kept.problem = Some(bad.problem.clone());
+        }
         None => {}
     }
     // Without a delivery nothing is known anew about the receipts.

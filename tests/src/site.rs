@@ -1,0 +1,306 @@
+//! A controller and its nodes, as demo, proofs and end-to-end tests need them: the real binaries,
+//! each node behind a link of its own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sanaga_proto::wire::enrol::Token;
+use serde_json::Value;
+
+use crate::link::{Link, Plan};
+use crate::notebook::Release;
+use crate::world::{Cmd, Output, PATIENCE, Proc, Step, World, eventually, free_port};
+
+/// The passphrase of every key of a test.
+const PASSPHRASE: &str = "a passphrase for tests only";
+
+/// A controller that serves.
+pub struct Controller<'w> {
+    world: &'w World,
+    home: PathBuf,
+    port: u16,
+    server: Option<Proc>,
+}
+
+/// A node that is enrolled.
+pub struct Node<'w> {
+    world: &'w World,
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub home: PathBuf,
+    /// What it reaches the controller through.
+    pub link: Link,
+    agent: Option<Proc>,
+    starts: u32,
+}
+
+impl<'w> Controller<'w> {
+    /// Founds a repository and serves it.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn start(world: &'w World) -> Result<Self> {
+        let home = world.dir("controller")?;
+        let port = free_port()?;
+        let mut controller = Self {
+            world,
+            home,
+            port,
+            server: None,
+        };
+        world.write("passphrase", PASSPHRASE)?;
+        let url = format!("https://127.0.0.1:{port}");
+        controller
+            .cmd()?
+            .args(["init", "--name", "Demo", "--person", "ada", "--url", &url])
+            .ok()?;
+        controller.serve()?;
+        Ok(controller)
+    }
+
+    /// Serves, again if it was stopped.
+    ///
+    /// # Errors
+    /// When the server does not come up.
+    pub fn serve(&mut self) -> Result<()> {
+        let listen = format!("127.0.0.1:{}", self.port);
+        let mut server = self.world.spawn(
+            "controller",
+            self.cmd()?.args(["serve", "--listen", &listen]),
+        )?;
+        server.wait_for_line("Serving")?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// A command of the operator.
+    ///
+    /// # Errors
+    /// When the binaries cannot be built.
+    pub fn cmd(&self) -> Result<Cmd> {
+        let passphrase = self.world.root().join("passphrase");
+        Ok(self
+            .world
+            .sanaga()?
+            .env("SANAGA_HOME", &self.home)
+            .env("SANAGA_PASSPHRASE_FILE", passphrase))
+    }
+
+    /// The controller's folder.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Writes a release of the notebook and publishes it.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn publish(&self, release: &Release) -> Result<Output> {
+        let project = self.world.dir("project")?;
+        release.write(&project)?;
+        self.cmd()?
+            .arg("publish")
+            .arg(&project)
+            .args(["--env", "dev"])
+            .ok()
+    }
+
+    /// Assigns a release.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn assign(&self, release: &str, to: &str) -> Result<Output> {
+        self.cmd()?
+            .args(["assign", release, "--to", to, "--yes"])
+            .ok()
+    }
+
+    /// A token for a node.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn token(&self, site: &str, node: &str) -> Result<Token> {
+        let made = self
+            .cmd()?
+            .args([
+                "enroll", "token", "--site", site, "--node", node, "--env", "dev",
+            ])
+            .ok()?;
+        let text = made.stdout.lines().next().unwrap_or_default();
+        Token::from_text(text).with_context(|| made.transcript())
+    }
+
+    /// Enrols a node that reaches this controller through a link of its own, and starts its agent.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn enrol(&self, site: &str, name: &str, plan: Plan) -> Result<Node<'w>> {
+        let upstream = std::net::SocketAddr::from(([127, 0, 0, 1], self.port));
+        let link = Link::start(upstream, plan)?;
+        // The node knows the controller by the near end of its link.
+        let token = Token {
+            url: format!("https://127.0.0.1:{}", link.port()),
+            ..self.token(site, name)?
+        };
+        let home = self.world.dir(name)?;
+        self.world
+            .write(&format!("{name}/agent.toml"), AGENT_TOML)?;
+        let mut node = Node {
+            world: self.world,
+            name: name.to_owned(),
+            home,
+            link,
+            agent: None,
+            starts: 0,
+        };
+        node.cmd()?.args(["enroll", &token.to_text()]).ok()?;
+        node.start()?;
+        Ok(node)
+    }
+
+    /// What the controller knows of a node, as JSON.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn node(&self, name: &str) -> Result<Value> {
+        let shown = self
+            .cmd()?
+            .args(["node", "show", name, "--output", "json"])
+            .ok()?;
+        serde_json::from_str(&shown.stdout).with_context(|| shown.transcript())
+    }
+}
+
+/// Short times, so that a story of hours is told in minutes.
+const AGENT_TOML: &str = "
+[poll]
+interval_s = 2
+jitter_percent = 0
+[fetch]
+stall_s = 5
+connect_s = 5
+retry_min_s = 1
+retry_max_s = 4
+[limits]
+disk_free_bytes_min = 1048576
+";
+
+impl Node<'_> {
+    /// A command at the node.
+    ///
+    /// # Errors
+    /// When the binaries cannot be built.
+    pub fn cmd(&self) -> Result<Cmd> {
+        Ok(self.world.agent()?.env("SANAGA_HOME", &self.home))
+    }
+
+    /// Starts the agent.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(&mut self) -> Result<()> {
+        self.starts += 1;
+        let log = format!("{}-{}", self.name, self.starts);
+        let mut agent = self.world.spawn(&log, self.cmd()?.arg("run"))?;
+        agent.wait_for_line("agent is running")?;
+        self.agent = Some(agent);
+        Ok(())
+    }
+
+    /// Ends the agent at once, as a power cut of its process would.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut agent) = self.agent.take() {
+            agent.kill()?;
+        }
+        Ok(())
+    }
+
+    /// The agent's process, while it runs.
+    #[must_use]
+    pub fn agent(&self) -> Option<&Proc> {
+        self.agent.as_ref()
+    }
+
+    /// How the node says that it is.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn status(&self) -> Result<Value> {
+        let shown = self.cmd()?.args(["status", "--output", "json"]).ok()?;
+        serde_json::from_str(&shown.stdout).with_context(|| shown.transcript())
+    }
+
+    /// How one of its apps is; null when the node does not know it.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn app(&self, app: &str) -> Result<Value> {
+        let status = self.status()?;
+        let apps = status
+            .get("apps")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        Ok(apps
+            .into_iter()
+            .find(|found| found.get("app").is_some_and(|name| name == app))
+            .unwrap_or_default())
+    }
+
+    /// Waits until an app runs a version in a phase.
+    ///
+    /// # Errors
+    /// When it stands still on the way, or ends in another phase that does not change by itself.
+    pub fn wait_for(&self, app: &str, version: &str, phase: &str) -> Result<Value> {
+        eventually(
+            &format!("{app} {version} {phase} on {}", self.name),
+            PATIENCE * 2,
+            || {
+                let found = self.app(app)?;
+                let text = |name: &str| {
+                    found
+                        .get(name)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                if text("version") == version && text("phase") == phase {
+                    return Ok(Step::Done(found));
+                }
+                if text("phase") == "needs_hands" {
+                    bail!("{app} on {} needs hands: {found}", self.name);
+                }
+                let moved = (
+                    found.get("fetched").cloned(),
+                    found.get("soak_left_s").cloned(),
+                );
+                Ok(Step::Waiting(format!(
+                    "{} {} {moved:?}",
+                    text("version"),
+                    text("phase")
+                )))
+            },
+        )
+    }
+
+    /// The tree that `current` names.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn current(&self, app: &str) -> Result<PathBuf> {
+        let link = self.home.join("apps").join(app).join("current");
+        link.canonicalize()
+            .with_context(|| link.display().to_string())
+    }
+}
