@@ -16,6 +16,7 @@ mod progress;
 mod publish;
 mod release;
 mod role;
+mod serve;
 mod session;
 mod setting;
 mod sign;
@@ -105,6 +106,8 @@ enum Verb {
     Site(site::SiteArgs),
     /// Nodes: ls, show, revoke
     Node(node::NodeArgs),
+    /// Serve nodes and operators
+    Serve(serve::ServeArgs),
     /// Let a machine join: token
     Enroll(enroll::EnrollArgs),
     /// What is not yet as it should be
@@ -141,11 +144,12 @@ async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
     let home = Home::find(&Surroundings::of_process(cli.globals.home.clone()))?;
     let verb = match cli.verb {
         Verb::Init(args) => return init::run(ui, &home, args).await,
+        Verb::Serve(args) => return serve::run(ui, &home, args).await,
         other => other,
     };
     let session = Session::open(&home).await?;
     match verb {
-        Verb::Init(_) => Ok(()),
+        Verb::Init(_) | Verb::Serve(_) => Ok(()),
         Verb::Key(args) => key::run(ui, &session, args).await,
         Verb::Role(args) => role::run(ui, &session, args).await,
         Verb::Sign(args) => sign::run(ui, &session, args).await,

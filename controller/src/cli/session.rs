@@ -68,7 +68,7 @@ impl Session {
                     place: Place::Here(Box::new(context), lock),
                 });
             }
-            let socket = Socket::new(home.socket());
+            let socket = Socket::new(home.socket(), actor.name.clone());
             if socket.answers().await {
                 return Ok(Self {
                     home: home.clone(),

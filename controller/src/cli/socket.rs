@@ -27,13 +27,14 @@ const CHUNK_BYTES: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub struct Socket {
     path: PathBuf,
+    actor: String,
 }
 
 impl Socket {
-    /// The socket at a path; nothing is connected yet.
+    /// The socket at a path, for somebody of that name; nothing is connected yet.
     #[must_use]
-    pub fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf, actor: String) -> Self {
+        Self { path, actor }
     }
 
     /// Whether a server listens.
@@ -52,6 +53,7 @@ impl Socket {
             .method(Method::POST)
             .uri(path)
             .header("host", "sanaga")
+            .header("sanaga-actor", &self.actor)
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(internal)?;
@@ -70,6 +72,7 @@ impl Socket {
             .method(Method::PUT)
             .uri(format!("/ops/upload/{sha256}"))
             .header("host", "sanaga")
+            .header("sanaga-actor", &self.actor)
             .header("content-length", length)
             .body(FileBody {
                 file: open,

@@ -1,0 +1,71 @@
+//! `sanaga serve`: the server, until it is told to stop.
+
+use std::sync::Arc;
+
+use clap::Args;
+use sanaga_proto::code;
+use sanaga_proto::failure::Failure;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::session::open_context;
+use super::ui::Ui;
+use crate::api::{Server, default_listen};
+use crate::home::Home;
+
+/// Serve nodes and operators
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen [default: every address, the port of the URL]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SANAGA_LISTEN")]
+    listen: Option<String>,
+}
+
+/// Serves until SIGINT or SIGTERM.
+pub async fn run(ui: &Ui, home: &Home, args: ServeArgs) -> Result<(), Failure> {
+    let filter = EnvFilter::try_from_env("SANAGA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second subscriber can only be one of a test.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+    let Some(_lock) = home.lock()? else {
+        return Err(Failure::new(code::LOCKED).arg("path", home.path().display()));
+    };
+    let context = Arc::new(open_context(home)?);
+    let controller = context.store.controller().await.map_err(Failure::of)?;
+    let nodes = context.store.nodes().await.map_err(Failure::of)?.len();
+    let releases = context.store.releases().await.map_err(Failure::of)?.len();
+    let listen = args.listen.unwrap_or_else(|| default_listen(&controller.url));
+    let internal = |error: std::io::Error| Failure::new(code::INTERNAL).arg("problem", error);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+    let server = Server::bind(context, &listen).await?;
+    let answer = serde_json::json!({
+        "url": controller.url, "nodes": nodes, "releases": releases,
+        "address": server.address().map_err(internal)?.to_string(),
+        "congestion": server.congestion(),
+    });
+    ui.json(&answer, None)?;
+    ui.data(&ui.say(
+        "serving",
+        &[
+            ("url", &controller.url),
+            ("nodes", &nodes.to_string()),
+            ("releases", &releases.to_string()),
+        ],
+    ));
+    if nodes == 0 {
+        ui.next("sanaga enroll token --site SITE --node NODE --env dev");
+    }
+    server
+        .run(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+        .await;
+    ui.tell("serve-stopped", &[]);
+    Ok(())
+}
