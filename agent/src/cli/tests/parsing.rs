@@ -139,7 +139,13 @@ fn runbooks_say_what_the_screen_says() {
         let speech = Speech::new(language, TimeZone::UTC);
         let shown = status::lines(&report(vec![shop.clone()]), &speech, false).join("\n");
         assert!(page.contains(&shown), "{folder}:\n{shown}");
-        for id in ["state-running", "state-stopped", "state-needs-hands", "state-rolling-back", "status-stale"] {
+        for id in [
+            "state-running",
+            "state-stopped",
+            "state-needs-hands",
+            "state-rolling-back",
+            "status-stale",
+        ] {
             let said = format!("`{}`", speech.say(id, &[]));
             assert!(page.contains(&said), "{folder}: {said}");
         }
