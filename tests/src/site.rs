@@ -182,7 +182,7 @@ impl<'w> Controller<'w> {
 /// Short times, so that a story of hours is told in minutes.
 const AGENT_TOML: &str = "
 [poll]
-interval_s = 2
+interval_s = 5
 jitter_percent = 0
 [fetch]
 stall_s = 5

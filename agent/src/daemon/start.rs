@@ -21,7 +21,7 @@ use super::poller::poll_for_ever;
 use super::socket::listen;
 use crate::cli::RunOptions;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Paths;
+use crate::config::{Log, LogFormat, LogLevel, Paths};
 use crate::disk;
 use crate::fetch::retry::Breaker;
 use crate::helper::Helper;
@@ -37,6 +37,7 @@ use crate::update::{Installed, Journal, Seal};
 /// # Errors
 /// [`code::NOT_ENROLLED`], [`code::LOCKED`], or a fault of the disk.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
+    log_to_stderr(&options.config.log);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -44,6 +45,26 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?;
     let local = LocalSet::new();
     runtime.block_on(local.run_until(serve(options)))
+}
+
+/// The journal of the system, or a file that stderr goes to, keeps it. Always in English.
+fn log_to_stderr(log: &Log) {
+    let level = match log.level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_writer(std::io::stderr);
+    // A second daemon in one process, as in tests, keeps the first one's log.
+    let _ = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
 }
 
 async fn serve(options: RunOptions) -> Result<(), Failure> {
