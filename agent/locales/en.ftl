@@ -82,7 +82,7 @@ status-contact = controller heard { $age } ago
 status-no-contact = controller not heard yet
 status-offline = offline for { $age }
 status-offline-always = offline since the agent started
-status-contact-failed = controller refused ({ $code })
+status-contact-failed = contact failed ({ $code })
 status-nothing-lost = nothing is lost
 status-held = updates are on hold
 status-stale = signatures expired, the site keeps running
@@ -143,6 +143,7 @@ known-yes = yes
 known-no = waiting
 
 # verify
+verify-nothing = Nothing is installed yet.
 verify-good =
     { $form ->
         [one] { $files } file, { $size }: all as installed.
@@ -200,7 +201,7 @@ doctor-certificate-good = good for { $left }
 doctor-certificate-expired = expired on { $date }
     .hint = nothing to do: it is renewed by itself at the next contact
 doctor-certificate-missing = missing
-    .hint = nothing to do if the agent runs: it asks for a new one at the next contact
+    .hint = call the operator; the site keeps running
 doctor-contact-good = the controller answered { $age } ago
 doctor-contact-lost = offline for { $age }; { $waiting } receipts wait
     .hint = nothing to do: it is tried again by itself, and nothing is lost
@@ -208,7 +209,7 @@ doctor-contact-dark = offline for { $age }; { $waiting } receipts wait
     .hint = check the modem, its credit and its cable; the site keeps running meanwhile
 doctor-contact-none = the controller has not answered since the agent started; { $waiting } receipts wait
     .hint = wait a minute, then check the modem, its credit and its cable
-doctor-contact-refused = the controller's answer was refused ({ $code })
+doctor-contact-failed = the last contact failed ({ $code })
     .hint = tell the operator this number; the site keeps running
 doctor-metadata-good = valid
 doctor-metadata-stale = expired

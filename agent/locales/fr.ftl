@@ -82,7 +82,7 @@ status-contact = contrôleur entendu il y a { $age }
 status-no-contact = contrôleur pas encore entendu
 status-offline = hors ligne depuis { $age }
 status-offline-always = hors ligne depuis le démarrage de l'agent
-status-contact-failed = contrôleur refusé ({ $code })
+status-contact-failed = contact manqué ({ $code })
 status-nothing-lost = rien n'est perdu
 status-held = mises à jour suspendues
 status-stale = signatures expirées, le site continue de tourner
@@ -143,6 +143,7 @@ known-yes = oui
 known-no = en attente
 
 # verify
+verify-nothing = Rien n'est encore installé.
 verify-good =
     { $form ->
         [one] { $files } fichier, { $size } : tout est comme à l'installation.
@@ -200,7 +201,7 @@ doctor-certificate-good = bon encore { $left }
 doctor-certificate-expired = expiré le { $date }
     .hint = rien à faire : il est renouvelé tout seul au prochain contact
 doctor-certificate-missing = absent
-    .hint = rien à faire si l'agent tourne : il en demande un au prochain contact
+    .hint = appelez l'opérateur ; le site continue de tourner
 doctor-contact-good = le contrôleur a répondu il y a { $age }
 doctor-contact-lost = hors ligne depuis { $age } ; reçus en attente : { $waiting }
     .hint = rien à faire : l'essai reprend tout seul, et rien n'est perdu
@@ -208,7 +209,7 @@ doctor-contact-dark = hors ligne depuis { $age } ; reçus en attente : { $waitin
     .hint = vérifiez le modem, son crédit et son câble ; le site continue de tourner
 doctor-contact-none = le contrôleur n'a pas répondu depuis le démarrage de l'agent ; reçus en attente : { $waiting }
     .hint = attendez une minute, puis vérifiez le modem, son crédit et son câble
-doctor-contact-refused = la réponse du contrôleur a été refusée ({ $code })
+doctor-contact-failed = le dernier contact a manqué ({ $code })
     .hint = donnez ce numéro à l'opérateur ; le site continue de tourner
 doctor-metadata-good = valables
 doctor-metadata-stale = expirées

@@ -100,6 +100,9 @@ pub fn lines(found: &Found, speech: &Speech, colour: bool) -> Vec<String> {
         ];
         speech.say(id, &args)
     };
+    if found.files == 0 && found.drift.is_empty() {
+        return vec![speech.say("verify-nothing", &[])];
+    }
     if found.drift.is_empty() {
         return vec![summary("verify-good")];
     }

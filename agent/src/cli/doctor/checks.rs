@@ -273,7 +273,7 @@ fn contact(report: &Report) -> Check {
     match (report.contact_code, report.contact_age_s) {
         (Some(number), _) if !transient(number) => {
             let words = vec![("code", Word::Text(format!("SNG-{number:04}")))];
-            check("contact", State::Problem, "doctor-contact-refused", words)
+            check("contact", State::Problem, "doctor-contact-failed", words)
         }
         (_, Some(age_s)) => {
             let words = vec![("age", Word::Age(age_s)), waiting];

@@ -148,7 +148,7 @@ fn each_fault_of_the_machine_is_found_alone_and_says_what_to_do() {
         (
             |f| f.certificate = Ok(None),
             "certificate problem",
-            "nothing to do if the agent",
+            "call the operator",
         ),
     ];
     for (change, word, start) in cases {

@@ -82,7 +82,7 @@ fn the_head_says_what_stands_in_the_way() {
     );
     assert_eq!(
         english(|report| report.contact_code = Some(202)),
-        "ODE akwa-1 · controller refused (SNG-0202)"
+        "ODE akwa-1 · contact failed (SNG-0202)"
     );
     let never = |report: &mut Report| {
         report.contact_age_s = None;
