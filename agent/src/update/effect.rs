@@ -23,8 +23,8 @@ pub enum Effect {
         target: Target,
     },
     /// Make the target's slot whole: verify, write, sync, check the tree root from disk, put it in
-    /// place, sync the folder. When it is in place already: check and sync it again. An unsealed
-    /// slot of the same number is removed first.
+    /// place, sync the folder. What stands under the number already is removed first, or checked and
+    /// synced again; that it is seen does not mean that it lasts.
     Stage {
         /// What, and in which slot.
         target: Target,

@@ -240,10 +240,12 @@ impl Turn<'_> {
         self.wait(self.policy.idle_s)
     }
 
+    /// A damaged base or a full disk is not the target's fault; a tree that does not fit is, in the end.
     fn stage_failed(&mut self, target: &Installed, fault: &Fault) -> Effect {
         let is_final = match fault.retry {
             Retry::Never => true,
             Retry::Later => false,
+            Retry::Now if fault.code == code::BASE_DAMAGED => false,
             Retry::Now => {
                 self.journal.attempts.failures = self.journal.attempts.failures.saturating_add(1);
                 self.journal.attempts.failures >= self.policy.failures_max

@@ -133,23 +133,20 @@ impl Turn<'_> {
         Effect::None
     }
 
-    /// A slot that holds the release already, or else a number that was never used.
+    /// The slot of the installed or the previous release, if it is the same code; else a number that
+    /// was never used. Other slots with the same tree are there to be copied from.
     fn slot_for(&self, release: &Release) -> SlotNumber {
-        let holds = |slot: &SlotNumber| matches!(self.facts.slots.get(slot), Some(Seal::Sealed(found)) if found.is_same_code(release));
         let known = [&self.journal.installed, &self.journal.previous];
-        let known = known.into_iter().flatten().map(|release| release.slot);
-        let on_disk = self.facts.slots.keys().copied().rev();
-        let fresh = || {
-            let used = known.clone().chain(self.facts.slots.keys().copied()).max();
-            self.journal
-                .next_slot
-                .max(used.map_or(1, |used| used.saturating_add(1)))
-        };
-        known
+        let mut known = known.into_iter().flatten().map(|known| known.slot);
+        let holds = |slot: &SlotNumber| matches!(self.facts.slots.get(slot), Some(Seal::Sealed(found)) if found.is_same_code(release));
+        let used = known
             .clone()
-            .chain(on_disk)
+            .chain(self.facts.slots.keys().copied())
+            .max()
+            .unwrap_or(0);
+        known
             .find(holds)
-            .unwrap_or_else(fresh)
+            .unwrap_or_else(|| self.journal.next_slot.max(used.saturating_add(1)))
     }
 
     /// Nothing is left to do: takes note of a newer assignment of what is installed.
