@@ -21,7 +21,7 @@ impl World {
     }
 }
 
-fn value<'a>(headers: &'a HeaderMap, name: header::HeaderName) -> &'a str {
+fn value(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers
         .get(name)
         .map_or("", |value| value.to_str().unwrap())
