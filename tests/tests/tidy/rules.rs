@@ -71,7 +71,7 @@ const WALL_CLOCK: [&str; 7] = [
 ];
 
 /// Packages whose code runs at a customer's.
-const SHIPPED: [&str; 3] = ["proto/", "agent/src/", "controller/src/"];
+const SHIPPED: [&str; 4] = ["proto/src/", "proto/durable/src/", "agent/src/", "controller/src/"];
 
 fn is_test_file(path: &str) -> bool {
     path.ends_with("/tests.rs")
