@@ -190,7 +190,7 @@ impl<'a> TrustStore<'a> {
             .collect())
     }
 
-    fn rows(&self) -> Result<Vec<(String, Vec<u8>, Vec<u8>)>, StoreError> {
+    fn rows(&self) -> Result<Vec<Row>, StoreError> {
         self.store.read("read metadata of", |connection| {
             let sql = "SELECT name, bytes, sha256 FROM tuf_document ORDER BY name";
             let mut statement = connection.prepare_cached(sql)?;
@@ -227,6 +227,9 @@ impl<'a> TrustStore<'a> {
         }
     }
 }
+
+/// Name, bytes and digest of a stored document.
+type Row = (String, Vec<u8>, Vec<u8>);
 
 fn write_change(
     transaction: &Transaction<'_>,

@@ -34,6 +34,10 @@ fn rollback_an_old_snapshot_freshly_signed() {
     *repository.versions.get_mut("snapshot").unwrap() -= 1;
     repository.write_timestamp();
     rolled_back(node.refresh(&repository.served));
+    // Not even the timestamp is kept, whether or not the node still has its own.
+    node.stored.documents.clear();
+    rolled_back(node.refresh(&repository.served));
+    assert_eq!(node.persisted, 0);
 }
 
 #[test]
@@ -83,6 +87,33 @@ fn freeze_a_mirror_that_answers_with_the_same_files_for_ever() {
             .freeze(0, &node.clock),
         None
     );
+}
+
+#[test]
+fn freeze_one_role_after_the_other_expired() {
+    // The server signs on, but people no longer sign targets or root.
+    for (days, role) in [(366, "targets"), (731, "root")] {
+        let mut repository = Repository::new();
+        let mut node = Node::new(&repository);
+        node.refresh(&repository.served).unwrap();
+        let start_s = repository.now_s;
+        repository.now_s = start_s + (days - 2) * DAY_S;
+        if role == "root" {
+            repository.write_targets();
+        }
+        repository.write_environment("production");
+        repository.write_online();
+        node.set_wall(repository.now_s, true);
+        node.refresh(&repository.served).unwrap();
+        repository.now_s = start_s + days * DAY_S;
+        repository.write_online();
+        node.set_wall(repository.now_s, true);
+        let refused = node.refresh(&repository.served).unwrap_err();
+        assert!(
+            matches!(&refused, TrustError::Expired { role: whose, .. } if whose == role),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]

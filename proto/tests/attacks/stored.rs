@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sanaga_proto::trust::{Floors, TrustError};
 
-use crate::repository::{Node, Repository, Served};
+use crate::repository::{DAY_S, Node, Repository, Served};
 
 const DOCUMENTS: [&str; 4] = [
     "timestamp.json",
@@ -78,6 +78,62 @@ fn all_documents_gone_then_the_old_repository() {
     assert!(node.refresh(&old).is_err());
     node.refresh(&repository.served).unwrap();
     assert_eq!(node.alarms.len(), 1, "never a first run");
+}
+
+#[test]
+fn the_timestamp_gone_then_an_older_one_of_the_same_snapshot() {
+    let (mut repository, _, mut node) = story();
+    let old = repository.served.clone();
+    repository.write_timestamp();
+    node.refresh(&repository.served).unwrap();
+    node.stored.documents.remove("timestamp.json");
+    let refused = node.refresh(&old).unwrap_err();
+    assert!(
+        matches!(&refused, TrustError::Rollback { what, .. } if what == "timestamp"),
+        "{refused:?}"
+    );
+    node.refresh(&repository.served).unwrap();
+}
+
+#[test]
+fn a_sidecar_from_before_a_rotation_does_not_bring_its_numbers_back() {
+    let mut repository = Repository::new();
+    let mut node = Node::new(&repository);
+    let now_s = repository.now_s;
+    repository.write_timestamp_at(now_s + 80 * DAY_S, now_s + 110 * DAY_S);
+    node.refresh(&repository.served).unwrap();
+    let sidecar = node.floors();
+    repository.replace_keys("timestamp");
+    repository.write_root_again();
+    repository.write_timestamp();
+    node.refresh(&repository.served).unwrap();
+    // Floors are put together from all copies again; the thief's date is in the oldest.
+    let floors = Floors::recover([node.floors(), sidecar]).unwrap();
+    node.floors = floors.to_bytes().unwrap();
+    node.refresh(&repository.served).unwrap();
+    let lower_s = node.floors().lower_s(0, &node.clock.now);
+    assert!(lower_s <= repository.now_s + 60);
+}
+
+#[test]
+fn the_walk_from_a_pinned_root_keeps_the_floors_of_newer_keys() {
+    let (mut repository, _, mut node) = story();
+    repository.replace_keys("timestamp");
+    repository.replace_keys("snapshot");
+    repository.write_root_again();
+    repository.write_online();
+    let old = repository.served.clone();
+    repository.publish("production", "shop@1.2", 3);
+    node.install(&repository.served, "shop@1.2").unwrap();
+    // All documents are torn: the walk begins at the pinned root, under other online keys.
+    node.stored.root = b"torn".to_vec();
+    node.stored.documents.clear();
+    let refused = node.refresh(&old).unwrap_err();
+    assert!(
+        matches!(refused, TrustError::Rollback { .. }),
+        "{refused:?}"
+    );
+    node.install(&repository.served, "shop@1.2").unwrap();
 }
 
 #[test]
