@@ -1,3 +1,1 @@
 //! Packs from outside: whole, damaged and hostile.
-
-

@@ -157,7 +157,9 @@ mod tests {
     fn noise(seed: u64, bytes: usize) -> String {
         let mut state = seed;
         let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             char::from(b'!' + u8::try_from(state >> 33 & 63).unwrap_or_default())
         };
         (0..bytes).map(|_| next()).collect()
@@ -169,8 +171,17 @@ mod tests {
         let new = format!("{}!{}", &old[..900], &old[900..]);
         let there = answer(&new);
         let alone = encode(&there, &[]).unwrap();
-        let with = encode(&there, &[Some(other.as_bytes()), None, Some(old.as_bytes())]).unwrap();
-        assert!(alone.len() > 1_500 && with.len() < 80, "{} {}", alone.len(), with.len());
+        let with = encode(
+            &there,
+            &[Some(other.as_bytes()), None, Some(old.as_bytes())],
+        )
+        .unwrap();
+        assert!(
+            alone.len() > 1_500 && with.len() < 80,
+            "{} {}",
+            alone.len(),
+            with.len()
+        );
         let held: [&[u8]; 3] = [other.as_bytes(), b"unknown to the server", old.as_bytes()];
         assert_eq!(decode(&with, &held), Ok(there.clone()));
         assert_eq!(decode(&alone, &[]), Ok(there));
