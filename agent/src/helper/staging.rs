@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::Failure;
+use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::ids::{AppName, TreeRoot};
 use sanaga_proto::pack::frame::VerifiedReader;
 use sanaga_proto::pack::{self, DecodeError, Event, TreeSink};
@@ -54,18 +54,20 @@ impl Helper {
             staging: None,
         };
         let base_of_pack = base.as_ref().map(|base| base as &dyn pack::Base);
-        pack::decode(reader, &target.release.root, base_of_pack, &mut writer).map_err(|error| {
-            match error {
-                DecodeError::Pack(error) => Failure::of(error),
-                DecodeError::Sink(error) => Failure::of(error),
-            }
-        })?;
-        let staging = writer.staging.ok_or_else(|| {
-            Failure::of(SlotError::Unfitting {
-                problem: "an empty pack".into(),
-            })
-        })?;
-        self.seal(staging, target)
+        let decoded = pack::decode(reader, &target.release.root, base_of_pack, &mut writer);
+        let sealed = match decoded {
+            Ok(_) => writer
+                .staging
+                .ok_or_else(|| {
+                    Failure::of(SlotError::Unfitting {
+                        problem: "an empty pack".into(),
+                    })
+                })
+                .and_then(|staging| self.seal(staging, target)),
+            Err(DecodeError::Pack(error)) => Err(Failure::of(error)),
+            Err(DecodeError::Sink(error)) => Err(Failure::of(error)),
+        };
+        sealed.map_err(|failure| blame(failure, base.as_ref()))
     }
 
     /// Makes the target's slot from another whole slot of the same tree.
@@ -153,6 +155,16 @@ impl Helper {
         let manifest =
             sanaga_proto::wire::Document::from_bytes(&sidecar.manifest).map_err(Failure::of)?;
         Ok((sidecar.release, manifest))
+    }
+}
+
+/// An authentic patch that makes another tree, or none, was given a base that is not what it was:
+/// the damaged file is named, so that the full pack is fetched instead.
+fn blame(failure: Failure, base: Option<&Base>) -> Failure {
+    let is_of_content = [code::BAD_PACK, code::TREE_MISMATCH].contains(&failure.code());
+    match base.filter(|_| is_of_content).and_then(Base::damaged) {
+        Some(path) => Failure::of(SlotError::BaseDamaged { path }),
+        None => failure,
     }
 }
 

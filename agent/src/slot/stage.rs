@@ -8,17 +8,21 @@ use std::path::{Path, PathBuf};
 
 use sanaga_durable::UNFINISHED;
 use sanaga_proto::ids::{Digest, TreeRoot};
-use sanaga_proto::tree::{HashedTree, Kind, TreeList};
+use sanaga_proto::tree::{Entry, HashedTree, Kind, TreeList};
 use sha2::{Digest as _, Sha256};
 
 use super::SlotError;
 use super::create::Below;
 use super::layout::{AppFolder, sidecar_path, slot_name};
 use super::sidecar::Sidecar;
+use super::verify::digest_of;
 use crate::update::SlotNumber;
 
 /// Files are copied in pieces of this size, bytes.
 const COPY_BYTES: usize = 256 << 10;
+/// Written files are synced so many at a time: the first sync of a batch commits the names and sizes
+/// of all, so that the others wait for their data alone.
+const SYNC_FILES: usize = 128;
 
 /// A whole tree on this disk that another one is made from.
 #[derive(Debug)]
@@ -69,6 +73,18 @@ impl Base {
         Ok(File::from(opened))
     }
 
+    /// The first regular file whose content is not what was installed. Codecs refer to old files by
+    /// position, so damage shows only in the tree that comes out; this finds the culprit.
+    #[must_use]
+    pub fn damaged(&self) -> Option<String> {
+        (0..self.list().files().len() as u32)
+            .find(|file| {
+                let found = self.open_file(*file).and_then(digest_of);
+                found.ok().as_ref() != self.tree.hash(*file)
+            })
+            .map(|file| self.path_of(file))
+    }
+
     fn path_of(&self, file: u32) -> String {
         self.list()
             .file(file)
@@ -98,6 +114,8 @@ struct Open {
     file: File,
     hasher: Sha256,
     left: u64,
+    /// The file system has the content already; it is only hashed.
+    is_cloned: bool,
 }
 
 /// A slot in the making. Dropping it removes what was written.
@@ -109,6 +127,8 @@ pub struct Staging {
     list: TreeList,
     hashes: Vec<Option<Digest>>,
     open: Option<Open>,
+    /// Files that are written but not synced.
+    unsynced: Vec<File>,
     done: bool,
 }
 
@@ -144,6 +164,7 @@ impl Staging {
             list,
             hashes,
             open: None,
+            unsynced: Vec::new(),
             done: false,
         };
         staging.make_folders_and_links()?;
@@ -156,7 +177,8 @@ impl Staging {
         &self.list
     }
 
-    /// Takes a file over from the base, after its hash was checked while it was read.
+    /// Takes a file over from the base, after its hash was checked while it was read. Where the file
+    /// system can, it shares the blocks.
     ///
     /// # Errors
     /// [`SlotError::BaseDamaged`], [`SlotError::Unfitting`], or a fault of the disk.
@@ -170,6 +192,9 @@ impl Staging {
             .ok_or_else(|| SlotError::unfitting("no such file in the base"))?;
         let mut from = base.open_file(old).map_err(|_| damaged())?;
         self.begin_file(number)?;
+        if let Some(open) = &mut self.open {
+            open.is_cloned = rustix::fs::ioctl_ficlone(&open.file, &from).is_ok();
+        }
         let mut buffer = vec![0; COPY_BYTES];
         loop {
             let read = match from.read(&mut buffer) {
@@ -213,6 +238,7 @@ impl Staging {
             file,
             hasher: Sha256::new(),
             left,
+            is_cloned: false,
         });
         Ok(())
     }
@@ -230,13 +256,17 @@ impl Staging {
             .checked_sub(bytes.len() as u64)
             .ok_or_else(|| SlotError::unfitting("a file is longer than its entry"))?;
         open.hasher.update(bytes);
+        if open.is_cloned {
+            return Ok(());
+        }
         match open.file.write_all(bytes) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.fault("write", "", error)),
         }
     }
 
-    /// Ends the file: syncs it and gives its hash.
+    /// Ends the file: sets its mode, syncs it (at the latest in [`Staging::finish`]) and gives its
+    /// hash.
     ///
     /// # Errors
     /// [`SlotError::Unfitting`] for less than its size, or a fault of the disk.
@@ -248,13 +278,29 @@ impl Staging {
         if open.left > 0 {
             return Err(SlotError::unfitting("a file is shorter than its entry"));
         }
-        sanaga_durable::sync_file(&open.file)
-            .map_err(|error| self.fault("sync", "", error.source))?;
+        let mode = self.list.file(open.number).map_or(0, Entry::mode);
+        rustix::fs::fchmod(
+            &open.file,
+            rustix::fs::Mode::from_bits_truncate(mode.into()),
+        )
+        .map_err(|error| self.fault("set the mode of", "", error.into()))?;
+        self.unsynced.push(open.file);
+        if self.unsynced.len() >= SYNC_FILES {
+            self.sync_files()?;
+        }
         let digest = Digest(open.hasher.finalize().into());
         if let Some(slot) = self.hashes.get_mut(open.number as usize) {
             *slot = Some(digest);
         }
         Ok(digest)
+    }
+
+    fn sync_files(&mut self) -> Result<(), SlotError> {
+        for file in std::mem::take(&mut self.unsynced) {
+            sanaga_durable::sync_file(&file)
+                .map_err(|error| self.fault("sync", "", error.source))?;
+        }
+        Ok(())
     }
 
     /// Compares what was written with the signed root, and puts the slot in its place.
@@ -265,6 +311,7 @@ impl Staging {
     pub fn finish(mut self, sidecar: impl FnOnce(HashedTree) -> Sidecar) -> Result<(), SlotError> {
         let hashes: Option<Vec<Digest>> = self.hashes.iter().copied().collect();
         let hashes = hashes.ok_or_else(|| SlotError::unfitting("a file is missing"))?;
+        self.sync_files()?;
         let tree = HashedTree::new(std::mem::take(&mut self.list), hashes)?;
         let sidecar = sidecar(tree);
         if sidecar.tree.root() != sidecar.release.root {
@@ -291,10 +338,10 @@ impl Staging {
         Ok(())
     }
 
-    /// Modes are set last and from the leaves up: a folder without the right to enter is legal.
+    /// Modes of folders are set last and from the leaves up: one without the right to enter is legal.
     fn set_modes(&self, list: &TreeList) -> Result<(), SlotError> {
         for entry in list.entries().iter().rev() {
-            if let Kind::Directory { mode } | Kind::File { mode, .. } = entry.kind {
+            if let Kind::Directory { mode } = entry.kind {
                 let set = self.below.set_mode(&entry.path, mode);
                 set.map_err(|error| self.fault("set the mode of", &entry.path, error.into()))?;
             }

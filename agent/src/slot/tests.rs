@@ -216,6 +216,7 @@ fn files_are_taken_over_from_a_base_that_is_whole_and_from_no_other() {
         b"program"
     );
 
+    assert_eq!(base.damaged(), None);
     let victim = app.find_slot(1).unwrap().join("bin/app");
     fs::set_permissions(&victim, fs::Permissions::from_mode(0o700)).unwrap();
     for damage in [b"progrem".as_slice(), b"prog", b"programs"] {
@@ -223,6 +224,7 @@ fn files_are_taken_over_from_a_base_that_is_whole_and_from_no_other() {
         assert!(
             matches!(begin().reuse(0, &base, 0), Err(SlotError::BaseDamaged { path }) if path == "bin/app")
         );
+        assert_eq!(base.damaged().as_deref(), Some("bin/app"));
     }
 }
 

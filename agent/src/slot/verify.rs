@@ -78,7 +78,8 @@ fn difference(
         Kind::Directory { mode } if there.is_dir() => other_mode(&there, *mode),
         Kind::File { mode, .. } if there.is_file() => {
             found.files += 1;
-            match digest_of(&path, &mut found.bytes) {
+            found.bytes += there.len();
+            match File::open(&path).and_then(digest_of) {
                 Ok(digest) if Some(&digest) == hash => other_mode(&there, *mode),
                 Ok(_) | Err(_) => Some("changed"),
             }
@@ -91,17 +92,14 @@ fn other_mode(there: &fs::Metadata, mode: u16) -> Option<&'static str> {
     (there.permissions().mode() & 0o7777 != u32::from(mode)).then_some("mode")
 }
 
-fn digest_of(path: &Path, bytes: &mut u64) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
+/// The hash of a file's content.
+pub(super) fn digest_of(mut file: File) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(Digest(hasher.finalize().into())),
-            Ok(read) => {
-                hasher.update(buffer.get(..read).unwrap_or_default());
-                *bytes += read as u64;
-            }
+            Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

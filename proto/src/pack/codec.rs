@@ -18,6 +18,8 @@ use crate::varint;
 
 /// The largest window of a plain zstd frame, log2 of bytes.
 pub const PLAIN_WINDOW_LOG_MAX: u32 = 23;
+/// What a zstd frame begins with (RFC 8878 §3.1.1); payloads go without it.
+pub const ZSTD_MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 /// Payload that is held at once, bytes.
 const INPUT_BYTES: usize = 64 << 10;
 /// The largest piece that a decoder gives, bytes.
@@ -28,7 +30,8 @@ const OUTPUT_BYTES: usize = 128 << 10;
 pub enum Codec {
     /// 0: as it is.
     Stored,
-    /// 1: one zstd frame (RFC 8878) that states its content size, window at most 8 MiB.
+    /// 1: one zstd frame (RFC 8878) without its magic number that states its content size; window
+    /// at most 8 MiB.
     Zstd,
     /// 2: the same, window at most 32 MiB, with these parts of the old image, joined, as raw
     /// content before it: at most 64 ranges, none empty, 16 MiB together.
@@ -232,15 +235,20 @@ impl Job<'_> {
             .map_err(refused)?;
         let mut in_left = self.head.payload_bytes;
         let mut out_left = self.head.image_bytes;
-        let mut is_first = true;
         let mut is_finished = false;
+        // The magic number comes from here, and everything behind it from the pack.
+        let mut lead = ZSTD_MAGIC.len();
+        for (to, from) in in_buffer.iter_mut().zip(ZSTD_MAGIC) {
+            *to = from;
+        }
         while in_left > 0 {
-            let piece = front(in_buffer, in_left);
-            input.exact(piece, "payload")?;
-            in_left -= piece.len() as u64;
-            if is_first {
+            let piece = front(in_buffer, in_left + lead as u64);
+            let fresh = piece.get_mut(lead..).unwrap_or_default();
+            input.exact(fresh, "payload")?;
+            in_left -= fresh.len() as u64;
+            if lead > 0 {
                 self.check_frame(piece)?;
-                is_first = false;
+                lead = 0;
             }
             let mut from = InBuffer::around(piece);
             loop {

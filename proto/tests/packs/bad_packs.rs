@@ -7,7 +7,7 @@ use sanaga_proto::code;
 use sanaga_proto::failure::Coded as _;
 use sanaga_proto::ids::Digest;
 use sanaga_proto::limits::{LIST_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENTS_MAX, UNPACKED_BYTES_MAX};
-use sanaga_proto::pack::codec::Codec;
+use sanaga_proto::pack::codec::{Codec, ZSTD_MAGIC};
 use sanaga_proto::pack::segment::{Header, SegmentTable};
 use sanaga_proto::pack::{ContentOrder, ListPart, PackError, Source};
 
@@ -37,7 +37,9 @@ fn zstd_frame(content: &[u8], stated: bool, window_log: u32) -> Vec<u8> {
             .unwrap();
     }
     encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
+    let mut frame = encoder.finish().unwrap();
+    assert_eq!(frame[..4], ZSTD_MAGIC);
+    frame.split_off(4)
 }
 
 #[test]
@@ -130,11 +132,7 @@ fn more_or_less_data_than_a_frame_states() {
     assert_eq!(refused(&pack), "segment 1: bytes behind its zstd frame");
     pack.segments[1] = with_codec(Codec::Zstd, 46, frame[..frame.len() - 3].to_vec());
     assert!(refused(&pack).starts_with("segment 1: "));
-    pack.segments[1] = with_codec(
-        Codec::Zstd,
-        46,
-        b"not zstd at all, whatever it says".to_vec(),
-    );
+    pack.segments[1] = with_codec(Codec::Zstd, 46, vec![0xff; 33]);
     assert_eq!(refused(&pack), "segment 1: not a zstd frame");
     pack.segments[1] = with_codec(Codec::Zstd, 46, Vec::new());
     assert_eq!(refused(&pack), "segment 1: less data than it claims");
@@ -267,6 +265,7 @@ fn patch(base: &MemoryTree, ranges: Vec<std::ops::Range<u64>>) -> (Raw, Digest) 
     context.ref_prefix(b"old content").unwrap();
     let mut payload = Vec::with_capacity(100);
     context.compress2(&mut payload, b"new content").unwrap();
+    let payload = payload.split_off(4);
     let raw = Raw {
         header: Header {
             root: new.tree.root(),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use sanaga_proto::limits::WINDOW_LOG_MAX;
-use sanaga_proto::pack::codec::{Codec, PLAIN_WINDOW_LOG_MAX};
+use sanaga_proto::pack::codec::{Codec, PLAIN_WINDOW_LOG_MAX, ZSTD_MAGIC};
 use sanaga_proto::pack::segment::SegmentHead;
 use zstd::zstd_safe::{CCtx, CParameter, compress_bound, get_error_name};
 
@@ -67,7 +67,8 @@ fn candidate(codec: Codec, data: &[u8], payload: Vec<u8>) -> Encoded {
     Encoded { head, payload }
 }
 
-/// One zstd frame that states its content size and carries neither checksum nor dictionary id.
+/// One zstd frame that states its content size and carries neither magic number, checksum nor
+/// dictionary id.
 fn compress(data: &[u8], prefix: &[u8], level: i32) -> Result<Vec<u8>, PublishError> {
     let reach = data.len() + prefix.len();
     let window_log_max = match prefix.is_empty() {
@@ -100,6 +101,7 @@ fn compress(data: &[u8], prefix: &[u8], level: i32) -> Result<Vec<u8>, PublishEr
     }
     let mut out = Vec::with_capacity(compress_bound(data.len()));
     context.compress2(&mut out, data).map_err(failed)?;
+    out.drain(..ZSTD_MAGIC.len().min(out.len()));
     out.shrink_to_fit();
     Ok(out)
 }
