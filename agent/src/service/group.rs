@@ -85,7 +85,12 @@ pub(super) async fn ended(id: ProcessId) -> Ending {
             }
         }
     }
-    how_it_ended(id, WaitIdOptions::NOWAIT)
+    how_it_ended(id)
+}
+
+/// How a child of ours ended, without reaping it; unseen if it is not our child, or has not ended.
+pub(super) fn how_it_ended(id: ProcessId) -> Ending {
+    waited(id, WaitIdOptions::NOWAIT)
 }
 
 #[expect(
@@ -96,8 +101,7 @@ fn watched(descriptor: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, Interest::READABLE).ok()
 }
 
-/// How a child of ours ended; unseen if it is not our child, or has not ended.
-fn how_it_ended(id: ProcessId, options: WaitIdOptions) -> Ending {
+fn waited(id: ProcessId, options: WaitIdOptions) -> Ending {
     let Some(pid) = Pid::from_raw(id.pid) else {
         return Ending::Unseen;
     };
@@ -130,7 +134,7 @@ pub(super) async fn end(target: &Target<'_>, grace: Duration) -> Result<(), Stri
         let left = find(&target.mark());
         if left.is_empty() {
             if let Some(leader) = target.leader() {
-                how_it_ended(leader, WaitIdOptions::empty());
+                waited(leader, WaitIdOptions::empty());
             }
             return Ok(());
         }

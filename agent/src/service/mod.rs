@@ -153,16 +153,28 @@ impl Service {
         })
     }
 
-    /// Makes this launch run. Nothing happens if it does; anything else of the app that runs is
-    /// stopped first, in the way of the release that it came from.
+    /// Makes this launch run. Nothing happens if it does; a process of it that has crashed and waits
+    /// for its next start is started at once, and its crashes stay counted. Anything else of the app
+    /// that runs is stopped first, in the way of the release that it came from.
     ///
     /// # Errors
     /// [`ServiceError::Start`], [`ServiceError::Stop`] of the one before, or
     /// [`ServiceError::Record`]: then nothing new was started.
     pub async fn start(&self, launch: &Launch) -> Result<(), ServiceError> {
         let _turn = self.turn.lock().await;
-        if self.process.wanted().as_ref() == Some(launch) && self.is_up(launch).await {
-            return Ok(());
+        if self.process.wanted().as_ref() == Some(launch) {
+            match (self.status().await, launch.spec.kind) {
+                (ServiceStatus::Running { .. } | ServiceStatus::Starting, _) => return Ok(()),
+                (ServiceStatus::Crashed { .. }, ServiceKind::Process) => {
+                    return self.process.begin_again(launch.spec.stop_grace).await;
+                }
+                (
+                    ServiceStatus::Crashed { .. }
+                    | ServiceStatus::Absent
+                    | ServiceStatus::Exited { .. },
+                    _,
+                ) => {}
+            }
         }
         self.stop_now().await?;
         self.process.end_strays(launch).await?;
@@ -207,17 +219,6 @@ impl Service {
     #[must_use]
     pub fn wanted(&self) -> Option<Launch> {
         self.process.wanted()
-    }
-
-    /// A crashed process that waits for its next start counts as up: it is being looked after.
-    async fn is_up(&self, launch: &Launch) -> bool {
-        match self.status().await {
-            ServiceStatus::Running { .. } | ServiceStatus::Starting => true,
-            ServiceStatus::Crashed { .. } => {
-                launch.spec.kind == ServiceKind::Process && self.process.is_supervised()
-            }
-            ServiceStatus::Absent | ServiceStatus::Exited { .. } => false,
-        }
     }
 
     async fn stop_now(&self) -> Result<(), ServiceError> {

@@ -11,7 +11,7 @@ use sanaga_proto::manifest::ServiceKind;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::group::{Target, end, ended};
+use super::group::{Target, end, ended, how_it_ended};
 use super::launch::Launch;
 use super::pause::{crashes_in_row, pause};
 use super::procfs::{Mark, ProcessId, find};
@@ -20,9 +20,10 @@ use super::{Ending, ServiceError, ServiceOptions, ServiceStatus, log, spawn};
 use crate::clock::Clock;
 
 /// The process of a launch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 enum Phase {
     /// None was started, as far as is known.
+    #[default]
     Idle,
     /// It was there when we last looked.
     Up(ProcessId),
@@ -30,10 +31,12 @@ enum Phase {
     Down(Ending),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     record: Option<Record>,
     phase: Phase,
+    /// Crashes without a long run in between; they make the pauses grow.
+    in_row: u32,
 }
 
 /// The process, or only the record, of one app's service.
@@ -68,7 +71,7 @@ impl Process {
             }
             record => State {
                 record,
-                phase: Phase::Idle,
+                ..State::default()
             },
         };
         let alive = match (&state.phase, &state.record) {
@@ -118,6 +121,7 @@ impl Process {
     }
 
     /// Whether somebody will start it again when it ends.
+    #[cfg(test)]
     pub(super) fn is_supervised(&self) -> bool {
         let supervisor = locked(&self.supervisor);
         supervisor.as_ref().is_some_and(|task| !task.is_finished())
@@ -159,7 +163,7 @@ impl Process {
         record.save(&self.record_path)?;
         *locked(&self.state) = State {
             record: Some(record),
-            phase: Phase::Idle,
+            ..State::default()
         };
         Ok(())
     }
@@ -186,28 +190,53 @@ impl Process {
                 Ok(())
             }
             Err(problem) => {
-                self.note_crash(Ending::NotStarted(problem.clone()));
+                self.note_crash(Ending::NotStarted(problem.clone()), Duration::ZERO);
                 let app = self.app.clone();
                 Err(ServiceError::Start { app, problem })
             }
         }
     }
 
-    /// Ends everything of the last start; after that nobody looks after it.
-    pub(super) async fn end(&self, grace: Duration) -> Result<(), ServiceError> {
+    /// Starts a crashed process of the same launch at once, without the rest of its pause.
+    pub(super) async fn begin_again(self: &Arc<Self>, grace: Duration) -> Result<(), ServiceError> {
+        self.halt().await;
+        let seen = match locked(&self.state).phase {
+            Phase::Up(id) => Some(id),
+            Phase::Idle | Phase::Down(_) => None,
+        };
+        match seen {
+            Some(id) if id.is_alive() => {
+                // The supervisor was quicker.
+                self.watch(id);
+                return Ok(());
+            }
+            Some(id) => {
+                // The supervisor was halted before it could note this crash.
+                self.note_crash(how_it_ended(id), id.age(self.clock.uptime()));
+            }
+            None => {}
+        }
+        self.end(grace).await?;
+        self.begin()
+    }
+
+    /// From now on nobody starts the process again.
+    async fn halt(&self) {
         let supervisor = locked(&self.supervisor).take();
         if let Some(task) = supervisor {
             task.abort();
             // It ends at its next pause; until then it might start the process once more.
             let _ = task.await;
         }
+    }
+
+    /// Ends everything of the last start; after that nobody looks after it.
+    pub(super) async fn end(&self, grace: Duration) -> Result<(), ServiceError> {
+        self.halt().await;
         let Some(name) = self.instance() else {
             return Ok(());
         };
-        let leader = match locked(&self.state).phase {
-            Phase::Up(id) => Some(id),
-            Phase::Idle | Phase::Down(_) => None,
-        };
+        let leader = self.leader();
         let target = Target::Instance {
             name: &name,
             leader,
@@ -230,10 +259,7 @@ impl Process {
 
     /// Drops the record after a stop. If the file stays it says the same: not wanted, nothing runs.
     pub(super) fn forget(&self) {
-        *locked(&self.state) = State {
-            record: None,
-            phase: Phase::Idle,
-        };
+        *locked(&self.state) = State::default();
         let _ = sanaga_durable::remove_file(&self.record_path);
     }
 
@@ -241,6 +267,19 @@ impl Process {
     pub(super) fn let_go(&self) {
         if let Some(task) = locked(&self.supervisor).take() {
             task.abort();
+        }
+    }
+
+    /// The process that was seen last, also when it has ended: its group may live on.
+    fn leader(&self) -> Option<ProcessId> {
+        let boot = self.clock.read().boot;
+        let state = locked(&self.state);
+        match state.phase {
+            Phase::Up(id) => Some(id),
+            Phase::Idle | Phase::Down(_) => {
+                let record = state.record.as_ref().filter(|record| record.is_of(&boot));
+                record.and_then(|record| record.process)
+            }
         }
     }
 
@@ -269,34 +308,35 @@ impl Process {
         Ok(id)
     }
 
-    fn note_crash(&self, ending: Ending) {
+    /// Takes in a crash after a run of this length; the pause before the next start.
+    fn note_crash(&self, ending: Ending, ran: Duration) -> Duration {
+        let (min, max) = (self.options.restart_min, self.options.restart_max);
         let mut state = locked(&self.state);
         state.phase = Phase::Down(ending);
+        state.in_row = crashes_in_row(state.in_row, ran, max);
         if let Some(record) = &mut state.record {
             record.crashes = record.crashes.saturating_add(1);
             // A lost count is one crash less in a report.
             let _ = record.save(&self.record_path);
         }
+        pause(state.in_row, min, max, chance())
     }
 }
 
 /// Looks after a process: notes how it ends, ends what it leaves behind, and starts it again.
 async fn supervise(process: Arc<Process>, mut id: ProcessId) {
-    let (min, max) = (process.options.restart_min, process.options.restart_max);
-    let mut in_row = 0;
     loop {
         let ending = look_after(&process, id).await;
-        in_row = crashes_in_row(in_row, id.age(process.clock.uptime()), max);
-        process.note_crash(ending);
+        let ran = id.age(process.clock.uptime());
+        let mut pause = process.note_crash(ending, ran);
         id = loop {
             // Children that live on would hold its port and its files.
             let left = end_left_behind(&process, id).await;
-            sleep(pause(in_row, min, max, chance())).await;
+            sleep(pause).await;
             match left.and_then(|()| process.spawn()) {
                 Ok(next) => break next,
                 Err(problem) => {
-                    in_row = in_row.saturating_add(1);
-                    process.note_crash(Ending::NotStarted(problem));
+                    pause = process.note_crash(Ending::NotStarted(problem), Duration::ZERO);
                 }
             }
         };
@@ -345,6 +385,7 @@ fn found_again(mut record: Record, boot: &[u8; 16]) -> State {
     State {
         record: Some(record),
         phase,
+        in_row: 0,
     }
 }
 

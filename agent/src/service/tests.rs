@@ -1,6 +1,7 @@
 //! Services as they really run: processes of this machine, ended without warning. The agent's own
 //! sudden end is played by dropping the [`Service`], which leaves everything as SIGKILL would.
 
+mod adoption;
 mod kinds;
 mod life;
 
@@ -117,10 +118,11 @@ fn signal(pid: i32, signal: Signal) {
 
 /// The process of a running service.
 async fn pid_of(service: &Service) -> i32 {
-    match service.status().await {
-        ServiceStatus::Running { pid: Some(pid), .. } => pid,
-        other => panic!("not running: {other:?}"),
-    }
+    let status = service.status().await;
+    let ServiceStatus::Running { pid: Some(pid), .. } = status else {
+        panic!("not running: {status:?}");
+    };
+    pid
 }
 
 async fn crashes_of(service: &Service) -> u32 {
