@@ -36,7 +36,9 @@ pub async fn run(ui: &Ui, home: &Home, args: ServeArgs) -> Result<(), Failure> {
     let controller = context.store.controller().await.map_err(Failure::of)?;
     let nodes = context.store.nodes().await.map_err(Failure::of)?.len();
     let releases = context.store.releases().await.map_err(Failure::of)?.len();
-    let listen = args.listen.unwrap_or_else(|| default_listen(&controller.url));
+    let listen = args
+        .listen
+        .unwrap_or_else(|| default_listen(&controller.url));
     let internal = |error: std::io::Error| Failure::new(code::INTERNAL).arg("problem", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
