@@ -19,18 +19,16 @@ init-environments = {"  "}environnements    dev, staging, production   { $people
        *[many] une, une et deux signatures
     }
 init-root = {"  "}racine            sha256 { $digest }
-init-trying = Suffisant pour essayer. Avant la production : { $missing } { $missing ->
-        [1] autre détenteur
+init-trying = Suffisant pour essayer. Avant la production : { $missing } { $missing_form ->
+        [one] autre détenteur
        *[other] autres détenteurs
     } de clé, seuil 2 (`sanaga doctor`).
 
-serving = En service : { $url }   { $nodes } { $nodes ->
-        [0] nœud
-        [1] nœud
+serving = En service : { $url }   { $nodes } { $nodes_form ->
+        [one] nœud
        *[other] nœuds
-    }, { $releases } { $releases ->
-        [0] version
-        [1] version
+    }, { $releases } { $releases_form ->
+        [one] version
        *[other] versions
     }
 serve-stopped = Arrêté ; rien n'est perdu.
@@ -47,8 +45,8 @@ nothing-published = Rien n'a été publié.
 published = Publié : { $release } dans { $environment }   racine { $root }   compteur { $counter }
 already-published = { $release } est déjà dans { $environment }   compteur { $counter }
 runs-nowhere = Aucun nœud ne l'exécute encore. Ensuite : { $command }
-runs-somewhere = { $count } { $count ->
-        [1] nœud l'exécute
+runs-somewhere = { $count } { $count_form ->
+        [one] nœud l'exécute
        *[other] nœuds l'exécutent
     }. Ensuite : { $command }
 patch-made = Correctif depuis { $version }  { $bytes }  { $time }
@@ -87,8 +85,8 @@ head-keys = CLÉS
 download-full = (complet : { $bytes })
 by-patch = correctif
 by-full-pack = paquet complet
-assign-question = Attribuer à { $count } { $count ->
-        [1] nœud
+assign-question = Attribuer à { $count } { $count_form ->
+        [one] nœud
        *[other] nœuds
     } ?
 assign-nothing = Rien n'a été attribué.
@@ -98,9 +96,9 @@ assigned-many = Attribué à { $count } nœuds. Ils se manifestent sous { $secon
 setting-set = { $app } { $name } = { $value } pour { $to }
 setting-unset = { $app } { $name } n'est plus réglé pour { $to }
 setting-dry = { $app } { $name } = { $value } pour { $to } : rien n'a été modifié
-setting-nodes = { $count } { $count ->
-        [0] nœud ne change maintenant
-        [1] nœud reçoit une nouvelle génération : { $names }
+setting-nobody = Aucun nœud ne change maintenant.
+setting-nodes = { $count } { $count_form ->
+        [one] nœud reçoit une nouvelle génération : { $names }
        *[other] nœuds reçoivent une nouvelle génération : { $names }
     }
 
@@ -118,8 +116,8 @@ role-current = { $role } version { $version } est signé et en vigueur.
 role-waits = { $role } version { $version } a { $have } signatures sur { $need }.
 waits-for = En attente de : { $names }
 sign-again = { $role } doit être signé de nouveau, car ses clés ont changé.
-signatures-void = { $count } { $count ->
-        [1] signature de la version en attente de { $role } est annulée
+signatures-void = { $count } { $count_form ->
+        [one] signature de la version en attente de { $role } est annulée
        *[other] signatures de la version en attente de { $role } sont annulées
     } : elle a été refaite.
 pending-nothing = Rien n'attend de signature.
@@ -154,9 +152,8 @@ event-alarm = alarme
 event-needs_hands = aide requise
 watch-bytes = { $done } sur { $all }
 watch-fetching = commence
-watch-probation = encore { $seconds }, { $probes } { $probes ->
-        [0] sonde
-        [1] sonde
+watch-probation = encore { $seconds }, { $probes } { $probes_form ->
+        [one] sonde
        *[other] sondes
     }
 watch-staged = vérifié, racine { $root }
@@ -170,9 +167,8 @@ release-show = { $release }   { $environments }
     {"  "}contenu    { $files } entrées, { $size } ; paquet complet { $pack }
     {"  "}racine     { $root }
     {"  "}manifeste  { $manifest }
-    {"  "}tourne sur { $nodes } { $nodes ->
-        [0] nœud
-        [1] nœud
+    {"  "}tourne sur { $nodes } { $nodes_form ->
+        [one] nœud
        *[other] nœuds
     }
     {"  "}publiée    { $published } par { $by }
@@ -187,7 +183,7 @@ doctor-expired = EXPIRÉ    { $role } a expiré le { $day } : publiez ou signez 
 doctor-expires = bientôt   { $role } expire le { $day } : publiez ou signez de nouveau avant
 doctor-weak = rôles     { $role } demande { $threshold } clé(s) sur { $keys } ; avant la production { $threshold_wanted } sur { $keys_wanted } ou plus : sanaga role set { $role } --threshold { $threshold_wanted } --key …
 doctor-audit = AUDIT     le journal n'est plus cohérent à partir de l'entrée { $number } : quelqu'un l'a modifié
-doctor-waiting = attente   { $role } attend encore { $missing } { $missing ->
-        [1] signature
+doctor-waiting = attente   { $role } attend encore { $missing } { $missing_form ->
+        [one] signature
        *[other] signatures
     } : sanaga sign { $role }
