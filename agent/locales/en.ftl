@@ -133,7 +133,7 @@ pulled = The controller answered in { $took }.
 staged = { $app } { $to } is staged.
 staged-beside = { $app } { $to } is staged beside { $from }, which keeps running.
 install-from = from { $file }, no network needed
-install-nothing = { $file } was taken in; nothing in it changes this node.
+install-taken = { $file } is verified and taken in; no network needed.
 install-expired = { $role } in this bundle expired on { $expired }. Are you sure where it comes from? [y/N]
 
 # history

@@ -133,7 +133,7 @@ pulled = Le contrôleur a répondu en { $took }.
 staged = { $app } { $to } est prête.
 staged-beside = { $app } { $to } est prête à côté de { $from }, qui reste en marche.
 install-from = depuis { $file }, sans réseau
-install-nothing = { $file } a été lu ; il ne change rien sur ce nœud.
+install-taken = { $file } est vérifié et pris en compte, sans réseau.
 install-expired = { $role } dans ce paquet a expiré le { $expired }. Êtes-vous sûr de sa provenance ? [o/N]
 
 # history

@@ -4,8 +4,15 @@
 //! of every role, several releases in every environment. `expected.json` beside the metadata says
 //! what a reader must find; `tests/python/read_repository.py` compares.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a tool of the tests, built on their code"
+)]
+
 #[path = "../tests/attacks/repository.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod repository;
 
 use std::path::Path;

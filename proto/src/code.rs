@@ -115,7 +115,7 @@ codes! {
     NOT_FOR_US = 208, Verification, Never, "not-for-us";
     /// The release is not in what this environment signs. Args: `release`, `environment`.
     NOT_SIGNED_HERE = 209, Verification, Never, "not-signed-here";
-    /// A document is of a version that this agent does not know. Args: `what`.
+    /// A document is of a version that this agent does not know. Args: `what`, `problem`.
     AGENT_TOO_OLD = 210, Refused, Later, "agent-too-old";
     /// A stored trust file does not verify. Args: `what`.
     STORE_DAMAGED = 211, Verification, Never, "store-damaged";

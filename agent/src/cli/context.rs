@@ -107,9 +107,13 @@ impl Context {
         let _ = writeln!(self.err, "{line}");
     }
 
-    /// The next useful command.
+    /// The next useful command; on the same folder, when one was named.
     pub fn next(&mut self, command: &str) {
-        let line = self.speech.say("next", &[("command", command)]);
+        let mut command = command.to_owned();
+        if let Some(home) = &self.environment.home_flag {
+            command.push_str(&format!(" --home {}", home.display()));
+        }
+        let line = self.speech.say("next", &[("command", &command)]);
         self.note(&line);
     }
 

@@ -133,7 +133,8 @@ fn lines(identity: &Identity, bytes: u64, context: &Context) -> Vec<String> {
         .collect()
 }
 
-/// What the daemon says, once it has seen that this machine is enrolled; none when none runs.
+/// What the daemon says, once it has seen that this machine is enrolled; none when none runs. The
+/// daemon of a package is started by the system as soon as the identity is there.
 fn daemon(context: &Context) -> Result<Option<Report>, Failure> {
     for _ in 0..LOOKS {
         match ask(&context.paths.socket, &Order::Status) {
@@ -141,8 +142,10 @@ fn daemon(context: &Context) -> Result<Option<Report>, Failure> {
             Ok(
                 Reply::Done(_) | Reply::History(_) | Reply::Verified { .. } | Reply::Refused { .. },
             ) => break,
-            Err(failure) if is_absent(&failure) => break,
-            Err(failure) if failure.code() == code::NOT_ENROLLED => thread::sleep(LOOK),
+            Err(failure) if is_absent(&failure) && !context.paths.system => break,
+            Err(failure) if is_absent(&failure) || failure.code() == code::NOT_ENROLLED => {
+                thread::sleep(LOOK);
+            }
             Err(failure) => return Err(failure),
         }
     }

@@ -87,7 +87,7 @@ fn confirmed(failure: &Failure, context: &mut Context) -> bool {
 fn lines(done: &Done, name: &str, context: &Context) -> Vec<String> {
     let speech = &context.speech;
     let Some(versions) = changed::versions(done) else {
-        return vec![speech.say("install-nothing", &[("file", name)])];
+        return vec![speech.say("install-taken", &[("file", name)])];
     };
     let from = speech.say("install-from", &[("file", name)]);
     let mut out = vec![format!("{versions}   {from}")];

@@ -102,7 +102,10 @@ impl World {
         let cli = Cli::try_parse_from(words).unwrap();
         let (out, err) = (Stream::default(), Stream::default());
         let mut context = Context {
-            environment: Environment::default(),
+            environment: Environment {
+                home_flag: cli.home.clone(),
+                ..Environment::default()
+            },
             paths: self.paths(),
             output: cli.output,
             speech: Speech::new(cli.lang.unwrap_or(language), TimeZone::UTC),

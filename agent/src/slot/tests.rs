@@ -1,3 +1,5 @@
+//! Staging and verifying real folders: whole, torn, taken over, drifted.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

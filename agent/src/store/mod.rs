@@ -304,17 +304,12 @@ mod tests {
         let folder = folder();
         let store = Store::open(&folder.path().join("agent.db")).unwrap();
         let pragma = |name: &str| -> String {
-            let text = |row: &rusqlite::Row<'_>| {
-                let value: rusqlite::types::Value = row.get(0)?;
-                Ok(match value {
-                    rusqlite::types::Value::Text(text) => text,
-                    rusqlite::types::Value::Integer(number) => number.to_string(),
-                    other => format!("{other:?}"),
-                })
-            };
+            // As text, whatever its type.
+            let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            let sql = sql.replace("CAST(busy_timeout", "CAST(timeout");
             store
                 .connection
-                .pragma_query_value(None, name, text)
+                .query_row(&sql, [], |row| row.get(0))
                 .unwrap()
         };
         assert_eq!(pragma("journal_mode"), "wal");

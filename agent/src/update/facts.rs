@@ -125,7 +125,7 @@ pub enum Service {
 pub enum Verdict {
     /// Not enough looks yet, or within the start period.
     Pending,
-    /// Every probe is healthy; also when the release has none and its service runs.
+    /// Every probe is healthy; also when the release has none and its service runs, or has no service.
     Passing,
     /// A probe failed so often in a row that it counts.
     Failing {

@@ -250,4 +250,6 @@ impl Turn<'_> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ const NAMED: [&str; 7] = [
 ];
 /// Phases in which the pack of the assigned release is of no more use: it is on disk, or it was
 /// tried and set aside.
-const PAST_FETCHING: [&str; 8] = [
+const PAST_FETCHING: [&str; 9] = [
     "staged",
     "armed",
     "snapshotting",
@@ -32,6 +32,7 @@ const PAST_FETCHING: [&str; 8] = [
     "rolling_back",
     "rolled_back",
     "refused",
+    "needs_hands",
 ];
 
 /// What is sent.

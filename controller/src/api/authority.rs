@@ -160,15 +160,12 @@ impl Authority {
 pub fn identity(certificate: &CertificateDer<'_>) -> Option<Identity> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let names = certificate.subject_alternative_name().ok()??;
-    let node_key = names
-        .value
-        .general_names
-        .iter()
-        .find_map(|name| match name {
-            GeneralName::URI(uri) => uri.strip_prefix(NODE_URI)?.parse().ok(),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
-            _ => None,
-        })?;
+    let node_key = names.value.general_names.iter().find_map(|name| {
+        let GeneralName::URI(uri) = name else {
+            return None;
+        };
+        uri.strip_prefix(NODE_URI)?.parse().ok()
+    })?;
     let expires = certificate.validity().not_after.timestamp();
     Some(Identity {
         node_key,

@@ -231,12 +231,14 @@ pub fn read_public(path: &Path) -> Result<KeyInfo, KeyError> {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, KeyError> {
-    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => KeyError::NoSuchKey {
+    let file = std::fs::File::open(path).map_err(|error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            return disk("open", path, error);
+        }
+        KeyError::NoSuchKey {
             key: path.display().to_string(),
             near: String::new(),
-        },
-        _ => disk("open", path, error),
+        }
     })?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1)

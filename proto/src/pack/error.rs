@@ -120,7 +120,10 @@ impl Coded for PackError {
             | Self::WrongBase { .. }
             | Self::Malformed { .. }
             | Self::Segment { .. } => Args::from([("problem", self.to_string())]),
-            Self::TooNew { what, number } => Args::from([("what", format!("{what} {number}"))]),
+            Self::TooNew { what, number } => Args::from([
+                ("what", format!("{what} {number}")),
+                ("problem", "not known here".to_owned()),
+            ]),
             Self::TooBig { what, limit } => {
                 Args::from([("what", (*what).to_owned()), ("limit", limit.to_string())])
             }

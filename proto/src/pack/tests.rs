@@ -1,1 +1,3 @@
+//! Packs from outside: whole, damaged and hostile.
+
 

@@ -1,3 +1,5 @@
+//! Wire documents and tokens: round trips, other versions, foreign keys, chains of receipts.
+
 use super::assignment::{AssignedApp, Assignment, SettingValue};
 use super::document::{Bytes, decode, encode};
 use super::enrol::Token;

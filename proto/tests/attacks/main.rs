@@ -1,6 +1,13 @@
 //! Attacks on trust, one named bad input each, kept for ever. Every test first shows that the honest
 //! repository is accepted, so that a refusal is of the attack and not of everything.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 mod clocks;
 mod forged;
 mod online;

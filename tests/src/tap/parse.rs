@@ -118,7 +118,12 @@ impl Http1 {
             Self::Trailer(line) if line == b"\r\n" || line.ends_with(b"\r\n\r\n") => {
                 *self = Self::new()
             }
-            _ => {}
+            Self::Head(_)
+            | Self::Length(_)
+            | Self::ChunkLine(_)
+            | Self::ChunkData(_)
+            | Self::Trailer(_)
+            | Self::UntilClose => {}
         }
     }
 }

@@ -36,7 +36,7 @@ pub fn code_only(text: &str) -> String {
 fn block_comment(text: &str) -> usize {
     let (mut depth, mut at) = (0, 0);
     while at < text.len() {
-        let rest = &text.as_bytes()[at..];
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
         if rest.starts_with(b"/*") {
             (depth, at) = (depth + 1, at + 2);
         } else if rest.starts_with(b"*/") {

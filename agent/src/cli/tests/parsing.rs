@@ -95,3 +95,59 @@ fn help_names_every_verb() {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb}:\n{help}");
     }
 }
+
+/// The lines of a runbook that can be typed, with the place of the file.
+fn typed(language: &str) -> Vec<(String, String)> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(docs.join(language)).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let line = line.trim();
+            let line = line.strip_prefix("sudo ").unwrap_or(line);
+            if line.starts_with("sanaga-agent ") {
+                out.push((name.clone(), line.to_owned()));
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+#[test]
+fn runbooks_name_commands_that_there_are_and_the_same_in_both_languages() {
+    let english = typed("en");
+    assert!(english.len() > 10);
+    assert_eq!(english, typed("fr"));
+    for (file, line) in english {
+        let parsed = Cli::try_parse_from(line.split(' '));
+        assert!(parsed.is_ok(), "{file}: {line}: {:?}", parsed.err());
+    }
+}
+
+#[test]
+fn runbooks_say_what_the_screen_says() {
+    use super::super::status;
+    let mut shop = shop();
+    shop.version = "1.4.2".parse().ok();
+    shop.previous = "1.4.1".parse().ok();
+    shop.since_s = Some(3 * 3_600);
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
+    for (folder, language) in [("en", Language::English), ("fr", Language::French)] {
+        let page = std::fs::read_to_string(docs.join(folder).join("status.md")).unwrap();
+        let speech = Speech::new(language, TimeZone::UTC);
+        let shown = status::lines(&report(vec![shop.clone()]), &speech, false).join("\n");
+        assert!(page.contains(&shown), "{folder}:\n{shown}");
+        for id in [
+            "state-running",
+            "state-stopped",
+            "state-needs-hands",
+            "state-rolling-back",
+            "status-stale",
+        ] {
+            let said = format!("`{}`", speech.say(id, &[]));
+            assert!(page.contains(&said), "{folder}: {said}");
+        }
+    }
+}

@@ -219,6 +219,10 @@ fn pull_stage_and_install_say_what_comes_next() {
     };
     world.daemon(move |order| match order {
         Order::Pull => vec![Reply::Done(nothing.clone())],
+        Order::Install {
+            accept_expired: true,
+            ..
+        } => vec![Reply::Done(nothing.clone())],
         Order::Stage { .. } | Order::Install { .. } => vec![Reply::Done(Done {
             from: Some("1.4.1".parse().unwrap()),
             to: Some("1.4.2".parse().unwrap()),
@@ -243,6 +247,12 @@ fn pull_stage_and_install_say_what_comes_next() {
     let ran = world.run(&line);
     let out = "shop 1.4.1 → 1.4.2   from shop.sanaga, no network needed\nActivated in 0.4 s, probe passing.\n";
     assert_eq!((ran.exit, ran.out.as_str()), (0, out));
+    let ran = world.run(&format!("{line} --accept-expired"));
+    assert_eq!(
+        ran.out,
+        "shop.sanaga is verified and taken in; no network needed.\n"
+    );
+    assert_eq!(ran.err, "Next: sanaga-agent status --watch\n");
 }
 
 #[test]

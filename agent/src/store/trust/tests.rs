@@ -1,3 +1,5 @@
+//! What the trust store keeps, refuses and finds again.
+
 use sanaga_proto::code;
 use sanaga_proto::failure::Coded as _;
 use sanaga_proto::trust::{KeySet, PublicKey};

@@ -64,7 +64,6 @@ fn told(error: rusqlite::Error, path: &Path, operation: &'static str) -> StoreEr
     }
     let cause = |error| Box::new(error);
     // The list of SQLite's codes is theirs and grows.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged {
             path,

@@ -165,17 +165,12 @@ fn transact(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), rusql
 }
 
 fn retell(error: &rusqlite::Error, path: &Path) -> StoreError {
-    let copy = match error {
-        rusqlite::Error::SqliteFailure(code, text) => {
-            rusqlite::Error::SqliteFailure(*code, text.clone())
-        }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
-        other => {
-            return StoreError::Failed {
-                operation: "commit",
-                cause: other.to_string().into(),
-            };
-        }
+    let rusqlite::Error::SqliteFailure(code, text) = error else {
+        return StoreError::Failed {
+            operation: "commit",
+            cause: error.to_string().into(),
+        };
     };
+    let copy = rusqlite::Error::SqliteFailure(*code, text.clone());
     Fault::Sql(copy).told(path, "commit")
 }

@@ -1,3 +1,5 @@
+//! Project files as people write them, right and wrong.
+
 use super::*;
 use sanaga_proto::failure::Coded as _;
 use sanaga_proto::manifest::{ProbeKind, ServiceKind, SettingType};

@@ -1,3 +1,5 @@
+//! Floors: what is lost, restated or torn, and what holds all the same.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Keys and signatures of both kinds, and what is none.
+
 use super::super::sign::{MemorySigner, Signer as _};
 use super::*;
 

@@ -1,0 +1,274 @@
+//! How an effect is performed: the small steps that `sanaga-durable` and the service keeper take,
+//! each of which a cut may precede.
+
+use std::rc::Rc;
+
+use super::Sabotage;
+use super::disk::{Change, CodeId, Disk, Sync};
+use super::scenario::Scenario;
+use super::world::{FRAMES, Running, Stored, World};
+use crate::update::effect::{Decision, Effect, EffectKind, Occurrence};
+use crate::update::journal::{Installed, Journal, SlotNumber, Target};
+use crate::update::phase::Phase;
+
+/// One step.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// The database commits the journal and the receipts.
+    Store(Stored, Rc<[Occurrence]>),
+    /// The operator has the answer.
+    Answered,
+    /// An effect begins.
+    Begin(EffectKind),
+    /// The disk changes, as every program sees at once.
+    Change(Change),
+    /// A slot is moved aside for removal.
+    Remove(SlotNumber),
+    /// A part of what changed is made to last.
+    Sync(Sync),
+    /// The service comes up.
+    Start { slot: SlotNumber, settings: u8 },
+    /// The service ends.
+    Stop,
+    /// Data are set aside.
+    Data(CodeId),
+    /// Time passes.
+    Sleep(u64),
+    /// An effect ends, well or not.
+    End(EffectKind, bool),
+}
+
+impl Step {
+    /// What it does to the world.
+    pub(super) fn take(&self, world: &mut World, scenario: &Scenario) {
+        match self {
+            Self::Store(journal, _) => world.store(journal),
+            Self::Answered => world.order = None,
+            Self::Begin(kind) => world.use_up_failure(scenario, *kind),
+            Self::Change(change) => world.disk.change(*change),
+            Self::Remove(slot) => world.disk.change(Change::Remove { slot: *slot }),
+            Self::Sync(sync) => world.disk.sync(*sync),
+            Self::Start { slot, settings } => {
+                world.running = Some(Running {
+                    slot: *slot,
+                    settings: *settings,
+                    since_s: world.uptime_s,
+                });
+            }
+            Self::Stop => world.running = None,
+            Self::Data(code) => world.data_for = Some(*code),
+            Self::Sleep(seconds) => {
+                world.uptime_s += seconds;
+                world.last = None;
+            }
+            Self::End(kind, is_well) => world.last = Some((*kind, *is_well)),
+        }
+    }
+}
+
+/// The steps of a decision, in order.
+pub(super) fn steps(
+    world: &World,
+    scenario: &Scenario,
+    decision: &Decision,
+    sabotage: Option<Sabotage>,
+) -> Vec<Step> {
+    let effect = Performer {
+        world,
+        scenario,
+        sabotage,
+    }
+    .perform(decision);
+    let is_changed = decision.journal != *world.journal || !decision.events.is_empty();
+    let store =
+        |journal: Journal, events: &[Occurrence]| Step::Store(Stored::new(journal), events.into());
+    let mut intent = Vec::new();
+    let mut after = Vec::new();
+    match sabotage {
+        Some(Sabotage::NoIntent) if is_changed => {
+            after.push(store(decision.journal.clone(), &decision.events));
+        }
+        Some(Sabotage::LateCount) if is_changed => {
+            let mut uncounted = decision.journal.clone();
+            if uncounted.phase == world.journal.phase {
+                uncounted.attempts.clone_from(&world.journal.attempts);
+            }
+            intent.push(store(uncounted, &decision.events));
+            after.push(store(decision.journal.clone(), &[]));
+        }
+        Some(_) | None if is_changed => {
+            intent.push(store(decision.journal.clone(), &decision.events));
+        }
+        Some(_) | None => {}
+    }
+    if decision.answer.is_some() {
+        let answered = if intent.is_empty() {
+            &mut after
+        } else {
+            &mut intent
+        };
+        answered.push(Step::Answered);
+    }
+    intent.into_iter().chain(effect).chain(after).collect()
+}
+
+struct Performer<'a> {
+    world: &'a World,
+    scenario: &'a Scenario,
+    sabotage: Option<Sabotage>,
+}
+
+impl Performer<'_> {
+    fn perform(&self, decision: &Decision) -> Vec<Step> {
+        let effect = &decision.effect;
+        let kind = effect.kind();
+        let (steps, is_well) = self.work(effect);
+        let mut all = Vec::new();
+        if self.sabotage == Some(Sabotage::EarlyPrune) && decision.journal.phase == Phase::Probation
+        {
+            let current = self.disk().current;
+            let placed = self.disk().trees.iter().filter(|(_, tree)| tree.placed);
+            let old = placed
+                .map(|(slot, _)| *slot)
+                .filter(|slot| Some(*slot) != current);
+            all.extend(self.prune(old.collect()));
+        }
+        match effect {
+            Effect::None | Effect::Wait { .. } | Effect::Probe { .. } => all.extend(steps),
+            Effect::Fetch { .. }
+            | Effect::Stage { .. }
+            | Effect::SnapshotData { .. }
+            | Effect::StopService
+            | Effect::SwapCurrent { .. }
+            | Effect::RemoveCurrent
+            | Effect::StartService { .. }
+            | Effect::RewritePrevious { .. }
+            | Effect::Prune { .. } => {
+                all.push(Step::Begin(kind));
+                all.extend(self.failing(kind, &steps).unwrap_or(steps));
+                let is_well = is_well && !self.is_failing(kind);
+                all.push(Step::End(kind, is_well));
+            }
+        }
+        all
+    }
+
+    fn is_failing(&self, kind: EffectKind) -> bool {
+        let is_meant = self
+            .scenario
+            .failing
+            .is_some_and(|failing| failing.effect == kind);
+        is_meant && self.world.fail_skip == 0 && self.world.fail_times > 0
+    }
+
+    /// What is still done of an effect that fails: its first change, if that is to be seen.
+    fn failing(&self, kind: EffectKind, steps: &[Step]) -> Option<Vec<Step>> {
+        let failing = self.scenario.failing.filter(|_| self.is_failing(kind))?;
+        let seen = steps.first().cloned().filter(|_| failing.is_seen);
+        Some(seen.into_iter().collect())
+    }
+
+    fn disk(&self) -> &Disk {
+        self.world.disk.seen()
+    }
+
+    /// The steps of an effect, and whether it ends well.
+    fn work(&self, effect: &Effect) -> (Vec<Step>, bool) {
+        let steps = match effect {
+            // No effect has no outcome either.
+            Effect::None => vec![Step::Sleep(0)],
+            Effect::Wait { seconds } | Effect::Probe { seconds, .. } => vec![Step::Sleep(*seconds)],
+            Effect::Fetch { target } => self.fetch(code_of(target)),
+            Effect::Stage { target } => return self.stage(target),
+            Effect::SnapshotData { target, .. } => vec![Step::Data(code_of(target))],
+            Effect::StopService => vec![Step::Stop],
+            Effect::SwapCurrent { to_slot } => self.link(Change::Current { to: Some(*to_slot) }),
+            Effect::RemoveCurrent => self.link(Change::Current { to: None }),
+            Effect::RewritePrevious { to_slot } => self.link(Change::Previous { to: *to_slot }),
+            Effect::StartService { installed } => {
+                let start = Step::Start {
+                    slot: installed.slot,
+                    settings: installed.release.settings.0[0],
+                };
+                let is_whole = self.disk().is_whole(installed.slot);
+                return (if is_whole { vec![start] } else { Vec::new() }, is_whole);
+            }
+            Effect::Prune { slots } => self.prune(slots.clone()),
+        };
+        (steps, true)
+    }
+
+    fn fetch(&self, code: CodeId) -> Vec<Step> {
+        let held = match self.disk().pack {
+            Some((held_code, frames)) if held_code == code => frames,
+            Some(_) | None => 0,
+        };
+        let frames = (held + 1..=FRAMES).flat_map(|frames| {
+            let frame = Step::Change(Change::Pack { code, frames });
+            [frame, Step::Sync(Sync::Pack)]
+        });
+        frames.collect()
+    }
+
+    fn stage(&self, target: &Target) -> (Vec<Step>, bool) {
+        let slot = target.slot;
+        let (code, files) = (code_of(target), self.scenario.files);
+        let placed = self.disk().trees.get(&slot).filter(|tree| tree.placed);
+        if placed.is_some_and(|tree| tree.sidecar && tree.code == code) {
+            let mut steps = self.sync_tree(slot, files);
+            steps.extend(self.sync_folder(Sync::Slots));
+            return (steps, self.disk().is_whole(slot));
+        }
+        if self.scenario.undecodable == Some(code) {
+            return (Vec::new(), false);
+        }
+        let mut steps = Vec::new();
+        if placed.is_some() {
+            steps.push(Step::Change(Change::Remove { slot }));
+            steps.extend(self.sync_folder(Sync::Slots));
+        }
+        steps.push(Step::Change(Change::Begin { slot, code, files }));
+        for file in 0..files {
+            steps.push(Step::Change(Change::Name { slot, file }));
+            steps.push(Step::Change(Change::Content { slot, file }));
+        }
+        steps.extend(self.sync_tree(slot, files));
+        for change in [Change::Sidecar { slot }, Change::Place { slot }] {
+            steps.push(Step::Change(change));
+            steps.extend(self.sync_folder(Sync::Slots));
+        }
+        (steps, true)
+    }
+
+    fn sync_tree(&self, slot: SlotNumber, files: u8) -> Vec<Step> {
+        if self.sabotage == Some(Sabotage::NoSlotSync) {
+            return Vec::new();
+        }
+        let contents = (0..files).map(|file| Sync::File { slot, file });
+        let all = contents.chain([Sync::Tree { slot }]);
+        all.map(Step::Sync).collect()
+    }
+
+    fn sync_folder(&self, sync: Sync) -> Option<Step> {
+        (self.sabotage != Some(Sabotage::NoFolderSync)).then_some(Step::Sync(sync))
+    }
+
+    fn link(&self, change: Change) -> Vec<Step> {
+        let mut steps = vec![Step::Change(change)];
+        steps.extend(self.sync_folder(Sync::App));
+        steps
+    }
+
+    fn prune(&self, slots: Vec<SlotNumber>) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.sync_folder(Sync::App).into_iter().collect();
+        for slot in slots {
+            steps.push(Step::Remove(slot));
+            steps.extend(self.sync_folder(Sync::Slots));
+        }
+        steps
+    }
+}
+
+fn code_of(installed: &Installed) -> CodeId {
+    installed.release.root.0[0]
+}
