@@ -19,16 +19,16 @@ init-environments = {"  "}environments  dev, staging, production   { $people ->
        *[many] one, one and two signatures
     }
 init-root = {"  "}root          sha256 { $digest }
-init-trying = Good for trying out. Before production: { $missing } more key { $missing ->
-        [1] holder
+init-trying = Good for trying out. Before production: { $missing } more key { $missing_form ->
+        [one] holder
        *[other] holders
     }, threshold 2 (`sanaga doctor`).
 
-serving = Serving { $url }   { $nodes } { $nodes ->
-        [1] node
+serving = Serving { $url }   { $nodes } { $nodes_form ->
+        [one] node
        *[other] nodes
-    }, { $releases } { $releases ->
-        [1] release
+    }, { $releases } { $releases_form ->
+        [one] release
        *[other] releases
     }
 serve-stopped = Stopped; nothing is lost.
@@ -45,8 +45,8 @@ nothing-published = Nothing was published.
 published = Published { $release } in { $environment }   root { $root }   counter { $counter }
 already-published = { $release } is in { $environment } already   counter { $counter }
 runs-nowhere = No node runs it yet. Next: { $command }
-runs-somewhere = { $count } { $count ->
-        [1] node runs
+runs-somewhere = { $count } { $count_form ->
+        [one] node runs
        *[other] nodes run
     } it. Next: { $command }
 patch-made = Patch     from { $version }  { $bytes }  { $time }
@@ -85,8 +85,8 @@ head-keys = KEYS
 download-full = (full: { $bytes })
 by-patch = patch
 by-full-pack = full pack
-assign-question = Assign to { $count } { $count ->
-        [1] node
+assign-question = Assign to { $count } { $count_form ->
+        [one] node
        *[other] nodes
     }?
 assign-nothing = Nothing was assigned.
@@ -96,9 +96,9 @@ assigned-many = Assigned to { $count } nodes. They poll within { $seconds }. Fol
 setting-set = { $app } { $name } = { $value } for { $to }
 setting-unset = { $app } { $name } is no longer set for { $to }
 setting-dry = { $app } { $name } = { $value } for { $to }: nothing was changed
-setting-nodes = { $count } { $count ->
-        [0] nodes change now
-        [1] node gets a new generation: { $names }
+setting-nobody = No node changes now.
+setting-nodes = { $count } { $count_form ->
+        [one] node gets a new generation: { $names }
        *[other] nodes get a new generation: { $names }
     }
 
@@ -116,10 +116,10 @@ role-current = { $role } version { $version } is signed and current.
 role-waits = { $role } version { $version } has { $have } of { $need } signatures.
 waits-for = It waits for: { $names }
 sign-again = { $role } must be signed again, because its keys changed.
-signatures-void = { $count } { $count ->
-        [1] signature
+signatures-void = { $count } { $count_form ->
+        [one] signature
        *[other] signatures
-    } on the pending version of { $role } void now: it was rebuilt.
+    } on the pending version of { $role }: void now, because it was rebuilt.
 pending-nothing = Nothing waits for a signature.
 pending-role = { $role } version { $version }   { $have } of { $need } signatures   signed by { $by }   may still sign: { $names }
 
@@ -152,8 +152,8 @@ event-alarm = alarm
 event-needs_hands = needs hands
 watch-bytes = { $done } of { $all }
 watch-fetching = begins
-watch-probation = { $seconds } left, { $probes } { $probes ->
-        [1] probe
+watch-probation = { $seconds } left, { $probes } { $probes_form ->
+        [one] probe
        *[other] probes
     }
 watch-staged = verified, root { $root }
@@ -167,8 +167,8 @@ release-show = { $release }   { $environments }
     {"  "}content    { $files } entries, { $size }; full pack { $pack }
     {"  "}tree root  { $root }
     {"  "}manifest   { $manifest }
-    {"  "}runs on    { $nodes } { $nodes ->
-        [1] node
+    {"  "}runs on    { $nodes } { $nodes_form ->
+        [one] node
        *[other] nodes
     }
     {"  "}published  { $published } by { $by }
@@ -183,7 +183,7 @@ doctor-expired = EXPIRED   { $role } expired on { $day }: publish or sign it aga
 doctor-expires = soon      { $role } expires on { $day }: publish or sign it again before
 doctor-weak = roles     { $role } needs { $threshold } of { $keys } keys; before production { $threshold_wanted } of { $keys_wanted } or more: sanaga role set { $role } --threshold { $threshold_wanted } --key …
 doctor-audit = AUDIT     the log does not fit together from entry { $number } on: somebody changed it
-doctor-waiting = waiting   { $role } waits for { $missing } more { $missing ->
-        [1] signature
+doctor-waiting = waiting   { $role } waits for { $missing } more { $missing_form ->
+        [one] signature
        *[other] signatures
     }: sanaga sign { $role }

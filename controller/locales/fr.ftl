@@ -1,189 +1,189 @@
-# What the command line of `sanaga` says, in English. Failures are in proto/locales.
+# Ce que dit la ligne de commande de `sanaga`, en français. Les échecs sont dans proto/locales.
 
-next = Next: { $command }
-yes-no = y/N
-never = never
-ago = { $time } ago
-time-left = { $time } left
+next = Ensuite : { $command }
+yes-no = o/N
+never = jamais
+ago = il y a { $time }
+time-left = encore { $time }
 
-passphrase-new = Passphrase for your signing key (12 characters or more)
-passphrase-new-named = Passphrase for the signing key of { $name } (12 characters or more)
-passphrase-again = Again
-passphrase-for = Passphrase for { $name }
-passphrase-differs = the two passphrases differ; nothing was changed
+passphrase-new = Phrase secrète de votre clé de signature (12 caractères ou plus)
+passphrase-new-named = Phrase secrète de la clé de signature de { $name } (12 caractères ou plus)
+passphrase-again = Encore une fois
+passphrase-for = Phrase secrète de { $name }
+passphrase-differs = les deux phrases diffèrent ; rien n'a été modifié
 
-init-created = Created { $path }
-init-key = {"  "}signing key   keys/{ $name }.age        copy it to a USB stick today; it cannot be recovered
-init-environments = {"  "}environments  dev, staging, production   { $people ->
-        [one] one signature each
-       *[many] one, one and two signatures
+init-created = Créé : { $path }
+init-key = {"  "}clé de signature  keys/{ $name }.age        copiez-la aujourd'hui sur une clé USB ; elle ne peut pas être retrouvée
+init-environments = {"  "}environnements    dev, staging, production   { $people ->
+        [one] une signature chacun
+       *[many] une, une et deux signatures
     }
-init-root = {"  "}root          sha256 { $digest }
-init-trying = Good for trying out. Before production: { $missing } more key { $missing ->
-        [1] holder
-       *[other] holders
-    }, threshold 2 (`sanaga doctor`).
+init-root = {"  "}racine            sha256 { $digest }
+init-trying = Suffisant pour essayer. Avant la production : { $missing } { $missing_form ->
+        [one] autre détenteur
+       *[other] autres détenteurs
+    } de clé, seuil 2 (`sanaga doctor`).
 
-serving = Serving { $url }   { $nodes } { $nodes ->
-        [1] node
-       *[other] nodes
-    }, { $releases } { $releases ->
-        [1] release
-       *[other] releases
+serving = En service : { $url }   { $nodes } { $nodes_form ->
+        [one] nœud
+       *[other] nœuds
+    }, { $releases } { $releases_form ->
+        [one] version
+       *[other] versions
     }
-serve-stopped = Stopped; nothing is lost.
+serve-stopped = Arrêté ; rien n'est perdu.
 
-token-valid = Valid once, until { $until }. On the node: sudo sanaga-agent enroll TOKEN
+token-valid = Valable une fois, jusqu'au { $until }. Sur le nœud : sudo sanaga-agent enroll JETON
 
-reading = Reading
-packing = Packing
-packed = Packing   { $files }/{ $files } files  { $from } → { $to }  { $time }
-tree-size = { $files } files, { $size }
-from-nothing = from nothing
-from-version = from { $version }
-nothing-published = Nothing was published.
-published = Published { $release } in { $environment }   root { $root }   counter { $counter }
-already-published = { $release } is in { $environment } already   counter { $counter }
-runs-nowhere = No node runs it yet. Next: { $command }
-runs-somewhere = { $count } { $count ->
-        [1] node runs
-       *[other] nodes run
-    } it. Next: { $command }
-patch-made = Patch     from { $version }  { $bytes }  { $time }
-patch-useless = Patch     from { $version }  { $bytes }, not smaller than the full pack; not offered
+reading = Lecture
+packing = Emballage
+packed = Emballage { $files }/{ $files } fichiers  { $from } → { $to }  { $time }
+tree-size = { $files } fichiers, { $size }
+from-nothing = depuis rien
+from-version = depuis { $version }
+nothing-published = Rien n'a été publié.
+published = Publié : { $release } dans { $environment }   racine { $root }   compteur { $counter }
+already-published = { $release } est déjà dans { $environment }   compteur { $counter }
+runs-nowhere = Aucun nœud ne l'exécute encore. Ensuite : { $command }
+runs-somewhere = { $count } { $count_form ->
+        [one] nœud l'exécute
+       *[other] nœuds l'exécutent
+    }. Ensuite : { $command }
+patch-made = Correctif depuis { $version }  { $bytes }  { $time }
+patch-useless = Correctif depuis { $version }  { $bytes }, pas plus petit que le paquet complet ; pas proposé
 
-head-node = NODE
-head-from = FROM
-head-download = DOWNLOAD
-head-cost = COST
+head-node = NŒUD
+head-from = DEPUIS
+head-download = À RECEVOIR
+head-cost = COÛT
 head-site = SITE
-head-nodes = NODES
-head-live = LIVE
-head-environment = ENVIRONMENT
-head-environments = ENVIRONMENTS
+head-nodes = NŒUDS
+head-live = ACTIFS
+head-environment = ENVIRONNEMENT
+head-environments = ENVIRONNEMENTS
 head-contact = CONTACT
-head-heard = HEARD
-head-apps = APPS
-head-app = APP
-head-runs = RUNS
-head-assigned = ASSIGNED
-head-evidence = EVIDENCE
+head-heard = ENTENDU
+head-apps = APPLIS
+head-app = APPLI
+head-runs = EXÉCUTE
+head-assigned = ATTRIBUÉE
+head-evidence = PREUVE
 head-phase = PHASE
 head-code = CODE
-head-release = RELEASE
-head-files = ENTRIES
-head-size = SIZE
-head-pack = FULL PACK
-head-published = PUBLISHED
-head-by = BY
-head-role = ROLE
-head-threshold = NEEDS
+head-release = VERSION
+head-files = ENTRÉES
+head-size = TAILLE
+head-pack = PAQUET COMPLET
+head-published = PUBLIÉE
+head-by = PAR
+head-role = RÔLE
+head-threshold = SEUIL
 head-version = VERSION
-head-expires = EXPIRES
-head-keys = KEYS
+head-expires = EXPIRE
+head-keys = CLÉS
 
-download-full = (full: { $bytes })
-by-patch = patch
-by-full-pack = full pack
-assign-question = Assign to { $count } { $count ->
-        [1] node
-       *[other] nodes
-    }?
-assign-nothing = Nothing was assigned.
-assigned-one = Assigned, generation { $generation }. { $node } polls within { $seconds } ({ $environment }). Follow: sanaga node show { $node } --watch
-assigned-many = Assigned to { $count } nodes. They poll within { $seconds }. Follow: sanaga node show { $node } --watch
+download-full = (complet : { $bytes })
+by-patch = correctif
+by-full-pack = paquet complet
+assign-question = Attribuer à { $count } { $count_form ->
+        [one] nœud
+       *[other] nœuds
+    } ?
+assign-nothing = Rien n'a été attribué.
+assigned-one = Attribué, génération { $generation }. { $node } se manifeste sous { $seconds } ({ $environment }). Suivre : sanaga node show { $node } --watch
+assigned-many = Attribué à { $count } nœuds. Ils se manifestent sous { $seconds }. Suivre : sanaga node show { $node } --watch
 
-setting-set = { $app } { $name } = { $value } for { $to }
-setting-unset = { $app } { $name } is no longer set for { $to }
-setting-dry = { $app } { $name } = { $value } for { $to }: nothing was changed
-setting-nodes = { $count } { $count ->
-        [0] nodes change now
-        [1] node gets a new generation: { $names }
-       *[other] nodes get a new generation: { $names }
+setting-set = { $app } { $name } = { $value } pour { $to }
+setting-unset = { $app } { $name } n'est plus réglé pour { $to }
+setting-dry = { $app } { $name } = { $value } pour { $to } : rien n'a été modifié
+setting-nobody = Aucun nœud ne change maintenant.
+setting-nodes = { $count } { $count_form ->
+        [one] nœud reçoit une nouvelle génération : { $names }
+       *[other] nœuds reçoivent une nouvelle génération : { $names }
     }
 
-hold-on = Updates are stopped ({ $scope }), hold { $number }. What runs goes on running.
-hold-was-on = Updates were stopped already ({ $scope }), hold { $number }.
-hold-off = Updates go on ({ $scope }), hold { $number } ended it.
-hold-was-off = No hold stops { $scope }.
+hold-on = Les mises à jour sont arrêtées ({ $scope }), arrêt { $number }. Ce qui tourne continue.
+hold-was-on = Les mises à jour étaient déjà arrêtées ({ $scope }), arrêt { $number }.
+hold-off = Les mises à jour reprennent ({ $scope }), fin d'arrêt { $number }.
+hold-was-off = Aucun arrêt ne concerne { $scope }.
 
-key-made = Key { $name }   { $id }   copy its file to a USB stick today; it cannot be recovered
-key-online = the server's own
-keys-unused = In no role: { $names }
+key-made = Clé { $name }   { $id }   copiez son fichier aujourd'hui sur une clé USB ; elle ne peut pas être retrouvée
+key-online = celle du serveur
+keys-unused = Dans aucun rôle : { $names }
 
-role-unchanged = Nothing changes.
-role-current = { $role } version { $version } is signed and current.
-role-waits = { $role } version { $version } has { $have } of { $need } signatures.
-waits-for = It waits for: { $names }
-sign-again = { $role } must be signed again, because its keys changed.
-signatures-void = { $count } { $count ->
-        [1] signature
-       *[other] signatures
-    } on the pending version of { $role } void now: it was rebuilt.
-pending-nothing = Nothing waits for a signature.
-pending-role = { $role } version { $version }   { $have } of { $need } signatures   signed by { $by }   may still sign: { $names }
+role-unchanged = Rien ne change.
+role-current = { $role } version { $version } est signé et en vigueur.
+role-waits = { $role } version { $version } a { $have } signatures sur { $need }.
+waits-for = En attente de : { $names }
+sign-again = { $role } doit être signé de nouveau, car ses clés ont changé.
+signatures-void = { $count } { $count_form ->
+        [one] signature de la version en attente de { $role } est annulée
+       *[other] signatures de la version en attente de { $role } sont annulées
+    } : elle a été refaite.
+pending-nothing = Rien n'attend de signature.
+pending-role = { $role } version { $version }   { $have } signatures sur { $need }   signé par { $by }   peuvent encore signer : { $names }
 
-contact-live = live
-contact-late = late
-contact-dark = dark
-contact-revoked = revoked
-evidence-none = none
-evidence-claimed = claimed
-evidence-receipted = receipted
-node-head = { $node }   site { $site }, { $environment }   { $contact }, heard { $heard }   generation { $generation }
-node-held = A hold stops its updates.
-node-receipts-problem = Its last receipts were not taken: { $problem }
-revoke-question = Refuse the key of { $node } from now on?
-revoked = The key of { $node } is refused from now on. What it runs goes on running.
+contact-live = actif
+contact-late = en retard
+contact-dark = silencieux
+contact-revoked = révoqué
+evidence-none = aucune
+evidence-claimed = déclarée
+evidence-receipted = attestée
+node-head = { $node }   site { $site }, { $environment }   { $contact }, entendu { $heard }   génération { $generation }
+node-held = Un arrêt bloque ses mises à jour.
+node-receipts-problem = Ses derniers reçus n'ont pas été acceptés : { $problem }
+revoke-question = Refuser désormais la clé de { $node } ?
+revoked = La clé de { $node } est désormais refusée. Ce qu'il exécute continue.
 
-phase-fetching = fetching
+phase-fetching = réception
 phase-probation = probation
-event-booted = booted
-event-enrolled = enrolled
-event-staged = staged
-event-activated = activated
-event-committed = committed
-event-rolled_back = rolled back
-event-refused = refused
-event-superseded = superseded
-event-held = held
-event-operator_action = operator
-event-alarm = alarm
-event-needs_hands = needs hands
-watch-bytes = { $done } of { $all }
-watch-fetching = begins
-watch-probation = { $seconds } left, { $probes } { $probes ->
-        [1] probe
-       *[other] probes
+event-booted = démarré
+event-enrolled = inscrit
+event-staged = préparé
+event-activated = activé
+event-committed = confirmé
+event-rolled_back = annulé
+event-refused = refusé
+event-superseded = remplacé
+event-held = arrêté
+event-operator_action = opérateur
+event-alarm = alarme
+event-needs_hands = aide requise
+watch-bytes = { $done } sur { $all }
+watch-fetching = commence
+watch-probation = encore { $seconds }, { $probes } { $probes_form ->
+        [one] sonde
+       *[other] sondes
     }
-watch-staged = verified, root { $root }
-watch-committed = receipt #{ $number } signed by { $node }
-watch-receipt = receipt #{ $number }
-watch-runs = { $release } runs on { $node }.
-watch-received = Received { $bytes }, { $twice } MB of it twice.
+watch-staged = vérifié, racine { $root }
+watch-committed = reçu n° { $number } signé par { $node }
+watch-receipt = reçu n° { $number }
+watch-runs = { $release } tourne sur { $node }.
+watch-received = { $bytes } reçus, dont { $twice } Mo deux fois.
 
 release-show = { $release }   { $environments }
-    {"  "}risk       { $risk }
-    {"  "}content    { $files } entries, { $size }; full pack { $pack }
-    {"  "}tree root  { $root }
-    {"  "}manifest   { $manifest }
-    {"  "}runs on    { $nodes } { $nodes ->
-        [1] node
-       *[other] nodes
+    {"  "}risque     { $risk }
+    {"  "}contenu    { $files } entrées, { $size } ; paquet complet { $pack }
+    {"  "}racine     { $root }
+    {"  "}manifeste  { $manifest }
+    {"  "}tourne sur { $nodes } { $nodes_form ->
+        [one] nœud
+       *[other] nœuds
     }
-    {"  "}published  { $published } by { $by }
+    {"  "}publiée    { $published } par { $by }
 
-bundle-written = Wrote { $path }   { $bytes }, { $count } files
-bundle-not-assigned = { $node } is not assigned { $release }, and will not install it from this bundle.
-bundle-next = On the node: sudo sanaga-agent install --from { $path }
+bundle-written = Écrit : { $path }   { $bytes }, { $count } fichiers
+bundle-not-assigned = { $release } n'est pas attribuée à { $node }, qui ne l'installera pas depuis ce lot.
+bundle-next = Sur le nœud : sudo sanaga-agent install --from { $path }
 
-doctor-well = All is as it should be.
-doctor-backup = Keys that must also be on a USB stick: { $names }
-doctor-expired = EXPIRED   { $role } expired on { $day }: publish or sign it again
-doctor-expires = soon      { $role } expires on { $day }: publish or sign it again before
-doctor-weak = roles     { $role } needs { $threshold } of { $keys } keys; before production { $threshold_wanted } of { $keys_wanted } or more: sanaga role set { $role } --threshold { $threshold_wanted } --key …
-doctor-audit = AUDIT     the log does not fit together from entry { $number } on: somebody changed it
-doctor-waiting = waiting   { $role } waits for { $missing } more { $missing ->
-        [1] signature
+doctor-well = Tout est comme il faut.
+doctor-backup = Clés qui doivent aussi être sur une clé USB : { $names }
+doctor-expired = EXPIRÉ    { $role } a expiré le { $day } : publiez ou signez de nouveau
+doctor-expires = bientôt   { $role } expire le { $day } : publiez ou signez de nouveau avant
+doctor-weak = rôles     { $role } demande { $threshold } clé(s) sur { $keys } ; avant la production { $threshold_wanted } sur { $keys_wanted } ou plus : sanaga role set { $role } --threshold { $threshold_wanted } --key …
+doctor-audit = AUDIT     le journal n'est plus cohérent à partir de l'entrée { $number } : quelqu'un l'a modifié
+doctor-waiting = attente   { $role } attend encore { $missing } { $missing_form ->
+        [one] signature
        *[other] signatures
-    }: sanaga sign { $role }
+    } : sanaga sign { $role }

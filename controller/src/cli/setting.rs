@@ -93,10 +93,12 @@ async fn change(ui: &Ui, session: &Session, order: SetSetting) -> Result<(), Fai
         (false, false) => "setting-unset",
     };
     ui.data(&ui.say(message, &words));
-    ui.data(&ui.say(
-        "setting-nodes",
-        &[("count", &count), ("names", &names.join(", "))],
-    ));
+    let nodes = if names.is_empty() {
+        "setting-nobody"
+    } else {
+        "setting-nodes"
+    };
+    ui.data(&ui.say(nodes, &[("count", &count), ("names", &names.join(", "))]));
     if let (Some(first), false) = (names.first(), order.dry_run) {
         ui.next(&format!("sanaga node show {first} --watch"));
     }

@@ -89,7 +89,24 @@ impl Ui {
     /// A message by its id.
     #[must_use]
     pub fn say(&self, id: &str, args: &[(&str, &str)]) -> String {
-        self.catalog.say(id, args)
+        let mut words = args.to_vec();
+        // Messages choose between one and several by `NAME_form`.
+        let forms: Vec<(String, &str)> = args
+            .iter()
+            .filter_map(|(name, value)| Some((format!("{name}_form"), self.form(value)?)))
+            .collect();
+        words.extend(forms.iter().map(|(name, form)| (name.as_str(), *form)));
+        self.catalog.say(id, &words)
+    }
+
+    /// `one` or `other`, for a count.
+    fn form(&self, value: &str) -> Option<&'static str> {
+        let count: u64 = value.parse().ok()?;
+        let one = match self.language {
+            Language::English => count == 1,
+            Language::French => count <= 1,
+        };
+        Some(if one { "one" } else { "other" })
     }
 
     /// Bytes in the operator's language.
@@ -195,5 +212,36 @@ fn print(text: &str) {
     let mut out = io::stdout().lock();
     if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_and_several_are_told_apart_in_both_languages() {
+        let say = |language, count: &str| {
+            let ui = Ui::new(Some(language), Output::Table, Color::Never);
+            ui.say("assign-question", &[("count", count)])
+        };
+        assert_eq!(say("en", "1"), "Assign to 1 node?");
+        assert_eq!(say("en", "0"), "Assign to 0 nodes?");
+        assert_eq!(say("en", "12"), "Assign to 12 nodes?");
+        assert_eq!(say("fr", "1"), "Attribuer à 1 nœud ?");
+        assert_eq!(say("fr", "2"), "Attribuer à 2 nœuds ?");
+    }
+
+    #[test]
+    fn every_message_is_there_in_both_languages() {
+        let ids = |text: &str| -> std::collections::BTreeSet<String> {
+            text.lines()
+                .filter_map(|line| line.split_once(" ="))
+                .map(|(id, _)| id.to_owned())
+                .filter(|id| id.starts_with(|c: char| c.is_ascii_lowercase()))
+                .collect()
+        };
+        assert_eq!(ids(LOCALE.en), ids(LOCALE.fr));
+        assert!(ids(LOCALE.en).len() > 100);
     }
 }

@@ -89,7 +89,8 @@ pub fn first_assignment(
         node: node.name.clone(),
         site: node.site.clone(),
         node_key: node.key,
-        generation: former.map_or(0, |former| former.document.generation) + 1,
+        // Nothing is assigned yet: the first order of an operator is generation 1.
+        generation: former.map_or(0, |former| former.document.generation + 1),
         issued_at_s: now_s,
         poll_interval_s: environment.map_or(POLL_INTERVAL_S, |known| known.poll_interval_s),
         content_urls: controller.content_urls(),

@@ -339,12 +339,18 @@ pub(super) fn assign(db: &Connection, given: &StoredAssignment) -> Result<(), Fa
     }
     let last = one(
         db,
-        "SELECT coalesce(max(generation), 0) FROM assignment WHERE node = ?1",
+        "SELECT max(generation) FROM assignment WHERE node = ?1",
         [document.node.as_str()],
-        |row| row.number(),
+        |row| row.number_opt(),
     )?
-    .unwrap_or_default();
-    if document.generation != last.saturating_add(1) {
+    .flatten();
+    let follows = match last {
+        Some(last) => document.generation == last.saturating_add(1),
+        // Joining gives generation 0, which assigns nothing.
+        None => document.generation <= 1,
+    };
+    if !follows {
+        let last = last.unwrap_or_default();
         let problem = format!("generation {} after {last}", document.generation);
         return Err(Fault::conflict("assignment", &document.node, problem));
     }
