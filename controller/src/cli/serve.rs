@@ -28,6 +28,7 @@ pub async fn run(ui: &Ui, home: &Home, args: ServeArgs) -> Result<(), Failure> {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(ui.colours())
         .try_init();
     let Some(_lock) = home.lock()? else {
         return Err(Failure::new(code::LOCKED).arg("path", home.path().display()));

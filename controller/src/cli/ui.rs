@@ -86,6 +86,12 @@ impl Ui {
         }
     }
 
+    /// Whether stderr gets colours.
+    #[must_use]
+    pub fn colours(&self) -> bool {
+        self.color
+    }
+
     /// A message by its id.
     #[must_use]
     pub fn say(&self, id: &str, args: &[(&str, &str)]) -> String {

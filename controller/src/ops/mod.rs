@@ -150,3 +150,6 @@ operations! {
     "bundle-files" Read BundleFiles => BundleList, bundle::files;
     "doctor" Read Doctor => Findings, doctor::look;
 }
+
+#[cfg(test)]
+mod tests;
