@@ -142,37 +142,34 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
     let home = Home::find(&Surroundings::of_process(cli.globals.home.clone()))?;
-    let verb = match cli.verb {
-        Verb::Init(args) => return init::run(ui, &home, args).await,
-        Verb::Serve(args) => return serve::run(ui, &home, args).await,
-        other => other,
-    };
-    let session = Session::open(&home).await?;
-    match verb {
-        Verb::Init(_) | Verb::Serve(_) => Ok(()),
-        Verb::Key(args) => key::run(ui, &session, args).await,
-        Verb::Role(args) => role::run(ui, &session, args).await,
-        Verb::Sign(args) => sign::run(ui, &session, args).await,
-        Verb::Pending => sign::pending(ui, &session).await,
-        Verb::Publish(args) => publish::run(ui, &session, args).await,
-        Verb::Promote(args) => publish::promote(ui, &session, args).await,
-        Verb::Release(args) => release::run(ui, &session, args).await,
-        Verb::Plan(args) => release::plan(ui, &session, args).await,
-        Verb::Assign(args) => assign::run(ui, &session, args).await,
-        Verb::Set(args) => setting::set(ui, &session, args).await,
-        Verb::Unset(args) => setting::unset(ui, &session, args).await,
-        Verb::Hold(args) => hold::run(ui, &session, args, true).await,
-        Verb::Unhold(args) => hold::run(ui, &session, args, false).await,
-        Verb::Bundle(args) => bundle::run(ui, &session, args).await,
-        Verb::Site(args) => site::run(ui, &session, args).await,
-        Verb::Node(args) => node::run(ui, &session, args).await,
-        Verb::Enroll(args) => enroll::run(ui, &session, args).await,
-        Verb::Doctor => doctor::run(ui, &session).await,
+    let open = || Session::open(&home);
+    match cli.verb {
+        Verb::Init(args) => init::run(ui, &home, args).await,
+        Verb::Serve(args) => serve::run(ui, &home, args).await,
+        Verb::Key(args) => key::run(ui, &open().await?, args).await,
+        Verb::Role(args) => role::run(ui, &open().await?, args).await,
+        Verb::Sign(args) => sign::run(ui, &open().await?, args).await,
+        Verb::Pending => sign::pending(ui, &open().await?).await,
+        Verb::Publish(args) => publish::run(ui, &open().await?, args).await,
+        Verb::Promote(args) => publish::promote(ui, &open().await?, args).await,
+        Verb::Release(args) => release::run(ui, &open().await?, args).await,
+        Verb::Plan(args) => release::plan(ui, &open().await?, args).await,
+        Verb::Assign(args) => assign::run(ui, &open().await?, args).await,
+        Verb::Set(args) => setting::set(ui, &open().await?, args).await,
+        Verb::Unset(args) => setting::unset(ui, &open().await?, args).await,
+        Verb::Hold(args) => hold::run(ui, &open().await?, args, true).await,
+        Verb::Unhold(args) => hold::run(ui, &open().await?, args, false).await,
+        Verb::Bundle(args) => bundle::run(ui, &open().await?, args).await,
+        Verb::Site(args) => site::run(ui, &open().await?, args).await,
+        Verb::Node(args) => node::run(ui, &open().await?, args).await,
+        Verb::Enroll(args) => enroll::run(ui, &open().await?, args).await,
+        Verb::Doctor => doctor::run(ui, &open().await?).await,
     }
 }
 
 /// Help and version are data; anything else that clap says is a failure with a code.
 fn usage(error: &clap::Error) -> u8 {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let _ = error.print();

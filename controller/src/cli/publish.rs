@@ -230,7 +230,7 @@ async fn sign_and_say(
             ("counter", &staged.counter.to_string()),
         ],
     ));
-    patches::make_all(ui, session, name, staged.root, environment).await?;
+    patches::make_all(ui, session, &done.placed, environment).await?;
     next_assign(ui, session, name, environment).await
 }
 

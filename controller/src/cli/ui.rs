@@ -145,9 +145,8 @@ impl Ui {
             (Output::Json | Output::Jsonl, _) => vec![value],
         };
         for item in items {
-            let mut object = match item {
-                Value::Object(object) => object,
-                other => serde_json::Map::from_iter([("value".to_owned(), other)]),
+            let Value::Object(mut object) = item else {
+                return Err(internal("the answer is no object"));
             };
             object.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
             print(&Value::Object(object).to_string());

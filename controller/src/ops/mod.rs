@@ -51,7 +51,7 @@ pub use release::{PlanLine, PlanRelease, Plans, ReleaseList, ReleaseView, Releas
 pub use role::{KeyView, RoleChange, RoleView, Roles, RotateKey, SetRole, Waits};
 pub use selector::Selector;
 pub use setting::{SetSetting, SettingDone};
-pub use sign::{Pending, PendingList, PendingView, SignDone, SignRole};
+pub use sign::{Pending, PendingList, PendingView, PlacedRelease, SignDone, SignRole};
 pub use token::{MakeToken, TokenMade};
 pub use wire::{FailureBody, from_body, to_body};
 

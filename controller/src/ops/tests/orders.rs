@@ -144,7 +144,7 @@ async fn the_narrowest_setting_wins_and_only_changes_make_generations() {
         (None, "env=dev", None),
     ] {
         let done = world.call(world.setting(value, to)).await.unwrap();
-        assert_eq!(done.nodes, [node.name.clone()], "{to}");
+        assert_eq!(done.nodes, std::slice::from_ref(&node.name), "{to}");
         assert_eq!(port(world.app(&node).await).as_deref(), expected, "{to}");
     }
     let generation = world.assignment(&node).await.generation;
