@@ -8,6 +8,10 @@ use sanaga_proto::failure::{Args, Failure};
 
 /// The code of an I/O error.
 #[must_use]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not named here is handed on whole"
+)]
 pub fn code_of(error: &io::Error) -> Code {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {

@@ -31,6 +31,7 @@ pub struct Release {
     soak_s: u32,
     start_period_s: u32,
     failures_max: u32,
+    photo_bytes: usize,
 }
 
 impl Release {
@@ -44,6 +45,7 @@ impl Release {
             soak_s: 2,
             start_period_s: 10,
             failures_max: 2,
+            photo_bytes: 0,
         }
     }
 
@@ -58,6 +60,13 @@ impl Release {
     #[must_use]
     pub fn broken(mut self, how: Broken) -> Self {
         self.broken = Some(how);
+        self
+    }
+
+    /// With a photo that no other version has and that does not compress, of so many bytes.
+    #[must_use]
+    pub fn photo_bytes(mut self, bytes: usize) -> Self {
+        self.photo_bytes = bytes;
         self
     }
 
@@ -98,6 +107,13 @@ impl Release {
         self.write_program(&tree)?;
         self.write_assets(&tree)?;
         tree.file("VERSION", 0o644, format!("{}\n", self.version).as_bytes())?;
+        if self.photo_bytes > 0 {
+            let mut rng = Rng::stream(1, &self.version);
+            let photo: Vec<u8> = (0..self.photo_bytes)
+                .map(|_| rng.within(&(0..=255)) as u8)
+                .collect();
+            tree.file(&format!("assets/photo-{}.jpg", self.version), 0o644, &photo)?;
+        }
         match self.broken {
             None => {}
             Some(Broken::Health) => tree.file("broken", 0o644, b"health\n")?,

@@ -25,6 +25,10 @@ pub async fn drive(node: Rc<Node>, app: Rc<App>) {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not named here is handed on whole"
+)]
 async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
     node.watch_what_runs(app).await;
     let facts = node.gather(app).await?;

@@ -96,6 +96,10 @@ impl Node {
         incoming.documents.insert(name, bytes);
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is not named here is handed on whole"
+    )]
     fn take_pack(
         &self,
         reader: &mut Reader,
@@ -194,6 +198,10 @@ impl Reader {
         Ok(bytes)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is not named here is handed on whole"
+    )]
     fn fill(&mut self, into: &mut [u8]) -> Result<(), Failure> {
         self.file
             .read_exact(into)

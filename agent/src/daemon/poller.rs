@@ -140,11 +140,10 @@ impl Node {
             .refused
             .iter()
             .find(|(document, _)| document == name::ASSIGNMENT)
+            && failure.code() == code::MISSING_DOCUMENT
         {
-            if failure.code() == code::MISSING_DOCUMENT {
-                self.contact.borrow_mut().start_over = true;
-                self.poll_now.notify_one();
-            }
+            self.contact.borrow_mut().start_over = true;
+            self.poll_now.notify_one();
         }
         if before != self.helper.assignment()?
             || incoming

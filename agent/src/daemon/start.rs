@@ -119,7 +119,8 @@ fn open(options: RunOptions) -> Result<Node, Failure> {
     let helper = Helper::open(Arc::new(store), identity, files, paths.apps.clone())?;
     let mut breakers = BTreeMap::new();
     let uptime_s = clock.read().uptime_s;
-    for url in [helper.identity().url.clone()] {
+    {
+        let url = helper.identity().url.clone();
         let (failures, pause_s) = helper.store().read(|db| state::host(db, &url))?;
         if failures > 0 {
             breakers.insert(

@@ -37,10 +37,7 @@ impl Settings {
             .iter()
             .map(|spec| (spec.name.clone(), spec.default.clone()));
         let mut values: BTreeMap<_, _> = defaults.collect();
-        let local = local
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name, value));
+        let local = local.into_iter().flatten();
         for (name, value) in assigned
             .iter()
             .map(|(name, value)| (name, value))

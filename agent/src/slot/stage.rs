@@ -203,11 +203,10 @@ impl Staging {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => return Err(damaged()),
             };
-            self.data(buffer.get(..read).unwrap_or_default())
-                .map_err(|error| match error {
-                    SlotError::Unfitting { .. } => damaged(),
-                    other => other,
-                })?;
+            match self.data(buffer.get(..read).unwrap_or_default()) {
+                Err(SlotError::Unfitting { .. }) => return Err(damaged()),
+                written => written?,
+            }
         }
         match self.end_file() {
             Ok(found) if found == expected => Ok(()),

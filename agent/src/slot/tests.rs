@@ -229,6 +229,10 @@ fn files_are_taken_over_from_a_base_that_is_whole_and_from_no_other() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes what durability would refuse"
+)]
 fn links_are_replaced_and_what_they_name_is_kept() {
     let home = tempfile::tempdir().unwrap();
     let app = app(home.path());

@@ -22,7 +22,7 @@ CREATE TABLE host (url TEXT PRIMARY KEY, failures INTEGER NOT NULL, pause_s INTE
 /// [`rusqlite::Error`] for a fault of the database.
 pub fn note(db: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut statement = db.prepare_cached("SELECT value FROM note WHERE name = ?1")?;
-    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    statement.query_row([name], |row| row.get(0)).optional()
 }
 
 /// A small named number; 0 when it was never set.
@@ -52,7 +52,7 @@ pub fn set_note(db: &Connection, name: &str, value: &[u8]) -> rusqlite::Result<(
 /// [`rusqlite::Error`] for a fault of the database.
 pub fn document(db: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut statement = db.prepare_cached("SELECT bytes FROM document WHERE name = ?1")?;
-    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    statement.query_row([name], |row| row.get(0)).optional()
 }
 
 /// All documents whose name begins with `prefix`, in order of name.
@@ -64,7 +64,7 @@ pub fn documents(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<(String,
         "SELECT name, bytes FROM document WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
     )?;
     let rows = statement.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.collect::<Result<_, _>>()
 }
 
 /// Keeps a document under its name.
@@ -96,7 +96,7 @@ pub fn forget_document(db: &Connection, name: &str) -> rusqlite::Result<()> {
 pub fn journals(db: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     let mut statement = db.prepare_cached("SELECT app, json FROM journal ORDER BY app")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.collect::<Result<_, _>>()
 }
 
 /// Writes an app's journal.

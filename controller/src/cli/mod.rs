@@ -140,6 +140,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not named here is handed on whole"
+)]
 async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
     let home = Home::find(&Surroundings::of_process(cli.globals.home.clone()))?;
     let open = || Session::open(&home);
@@ -168,6 +172,10 @@ async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
 }
 
 /// Help and version are data; anything else that clap says is a failure with a code.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not named here is handed on whole"
+)]
 fn usage(error: &clap::Error) -> u8 {
     #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     match error.kind() {

@@ -36,6 +36,7 @@ pub struct SettingDone {
     pub nodes: Vec<NodeName>,
 }
 
+#[expect(clippy::too_many_lines, reason = "one table, read from top to bottom")]
 pub(super) async fn set(
     context: &Context,
     actor: &Actor,

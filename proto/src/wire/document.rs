@@ -414,8 +414,8 @@ macro_rules! fields {
         }
 
         impl $crate::wire::Field for $name {
+            #[allow(clippy::vec_init_then_push, reason = "each kind of field pushes in its own way")]
             fn to_value(&self) -> ciborium::Value {
-                #[allow(unused_mut)]
                 let mut entries = Vec::new();
                 $($crate::fields!(@put $need entries, $key, self.$field);)*
                 ciborium::Value::Map(entries)

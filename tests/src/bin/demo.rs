@@ -2,6 +2,7 @@
 //! asserted just before. It needs no root, uses free ports and a temporary folder, and leaves no
 //! process behind, unless `--keep` says otherwise.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -102,7 +103,7 @@ fn update_over_a_bad_link(
     node: &Node<'_>,
     tell: &dyn Fn(&str),
 ) -> Result<()> {
-    let release = Release::new("1.1.0");
+    let release = Release::new("1.1.0").photo_bytes(90_000);
     controller.publish(&release)?;
     let before = node.link.counts();
     node.link.set_rate(64_000);
@@ -143,9 +144,10 @@ fn kill_in_mid_update(
     tell: &dyn Fn(&str),
 ) -> Result<()> {
     node.link.set_rate(64_000);
+    let before = packs(node);
     controller.assign("notebook@1.1.0", &format!("node={}", node.name))?;
     let had = eventually("bytes of the pack on garoua", PATIENCE, || {
-        let had = kept_bytes(node);
+        let had = kept_bytes(node, &before);
         Ok(if had > 10_000 {
             Step::Done(had)
         } else {
@@ -157,7 +159,7 @@ fn kill_in_mid_update(
         answers(node)?.contains("1.0.0"),
         "the app did not outlive its agent"
     );
-    let kept = kept_bytes(node);
+    let kept = kept_bytes(node, &before);
     ensure!(kept >= had, "bytes were lost");
     node.start()?;
     node.wait_for("notebook", "1.1.0", "committed")?;
@@ -263,7 +265,7 @@ fn port_of(controller: &Controller<'_>, node: &Node<'_>) -> Result<()> {
     let (setting, to) = (format!("port={port}"), format!("node={}", node.name));
     controller
         .cmd()?
-        .args(["set", "notebook", &setting, "--to", &to, "--yes"])
+        .args(["set", "notebook", &setting, "--to", &to])
         .ok()?;
     Ok(())
 }
@@ -277,16 +279,29 @@ fn answers(node: &Node<'_>) -> Result<String> {
     Ok(answer.text())
 }
 
-fn kept_bytes(node: &Node<'_>) -> u64 {
+/// The packs that a node has on its disk, with their lengths.
+fn packs(node: &Node<'_>) -> BTreeMap<String, u64> {
     let packs = std::fs::read_dir(node.home.join("packs"))
         .into_iter()
         .flatten()
         .flatten();
-    let lengths = packs.filter_map(|pack| {
-        let modified = pack.metadata().ok()?;
-        Some((modified.modified().ok()?, modified.len()))
-    });
-    lengths.max().map(|(_, length)| length).unwrap_or_default()
+    packs
+        .filter_map(|pack| {
+            Some((
+                pack.file_name().into_string().ok()?,
+                pack.metadata().ok()?.len(),
+            ))
+        })
+        .collect()
+}
+
+/// Bytes of packs that were not there before.
+fn kept_bytes(node: &Node<'_>, before: &BTreeMap<String, u64>) -> u64 {
+    packs(node)
+        .into_iter()
+        .filter(|(name, _)| !before.contains_key(name))
+        .map(|(_, length)| length)
+        .sum()
 }
 
 fn go_on(world: &World, controller: &Controller<'_>, nodes: &[&Node<'_>], keep: bool) {
