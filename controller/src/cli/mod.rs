@@ -117,9 +117,10 @@ enum Verb {
 /// Runs one command line and gives the exit code of the process.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, language(&args)),
     };
     let globals = &cli.globals;
     let mut ui = Ui::new(globals.lang.as_deref(), globals.output, globals.color);
@@ -171,12 +172,25 @@ async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
     }
 }
 
+/// `--lang`, for a command line that does not parse.
+fn language(args: &[OsString]) -> Option<&str> {
+    let mut args = args.iter().filter_map(|arg| arg.to_str());
+    while let Some(arg) = args.next() {
+        match arg.strip_prefix("--lang") {
+            Some("") => return args.next(),
+            Some(rest) => return rest.strip_prefix('='),
+            None => {}
+        }
+    }
+    None
+}
+
 /// Help and version are data; anything else that clap says is a failure with a code.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "what is not named here is handed on whole"
 )]
-fn usage(error: &clap::Error) -> u8 {
+fn usage(error: &clap::Error, language: Option<&str>) -> u8 {
     #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -190,9 +204,10 @@ fn usage(error: &clap::Error) -> u8 {
         _ => {
             let text = error.render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
-            let problem = text.split("\n\nUsage:").next().unwrap_or(text).trim_end();
-            let failure = Failure::new(code::BAD_USAGE).arg("problem", problem);
-            Ui::new(None, Output::Table, Color::Auto).failure(&failure);
+            let problem = text.split("\n\nUsage:").next().unwrap_or(text);
+            let problem = problem.split("\n\nFor more").next().unwrap_or(problem);
+            let failure = Failure::new(code::BAD_USAGE).arg("problem", problem.trim_end());
+            Ui::new(language, Output::Table, Color::Auto).failure(&failure);
             Exit::Usage as u8
         }
     }

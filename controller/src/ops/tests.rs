@@ -56,13 +56,10 @@ impl World {
         let keys = ServerKeys::create(&home.server(), "Test").unwrap();
         let clock = Arc::new(AtomicU64::new(START_S));
         let now = Arc::clone(&clock);
-        let context = Context {
-            store: Arc::new(Sqlite::open(&home.database()).unwrap()),
-            repository: Repository::local(&home.public().join("v1")).unwrap(),
-            home,
-            keys,
-            now_s: Box::new(move || now.load(Ordering::Relaxed)),
-        };
+        let store = Arc::new(Sqlite::open(&home.database()).unwrap());
+        let repository = Repository::local(&home.public().join("v1")).unwrap();
+        let now_s = move || now.load(Ordering::Relaxed);
+        let context = Context::new(store, repository, home, keys, now_s);
         let key = |_| MemorySigner::generate(KeyKind::Ed25519).unwrap();
         Self {
             context,

@@ -166,3 +166,53 @@ async fn the_timestamp_is_signed_again_once_a_day() {
         (3, 2)
     );
 }
+
+#[tokio::test]
+async fn a_role_is_renewed_without_a_change() {
+    let world = World::new(1).await;
+    world.publish("1", "dev").await;
+    world.pass(20 * 86_400);
+    let renew = |role: &str| RenewRole {
+        role: role.to_owned(),
+    };
+    for role in ["dev", "targets", "root"] {
+        let before = world.call(Roles {}).await.unwrap().roles;
+        let change = world.call(renew(role)).await.unwrap();
+        assert!(world.sign(&change.pending[0], 0).await.current);
+        let after = world.call(Roles {}).await.unwrap().roles;
+        let find = |all: &[KeyView]| all.iter().find(|view| view.role == role).cloned().unwrap();
+        let (before, after) = (find(&before), find(&after));
+        assert_eq!(
+            after.expires_s,
+            before.expires_s.map(|at| at + 20 * 86_400),
+            "{role}"
+        );
+        assert_eq!(after.keys, before.keys);
+    }
+    assert_eq!(
+        world
+            .call(Releases { app: None })
+            .await
+            .unwrap()
+            .releases
+            .len(),
+        1
+    );
+    assert_eq!(world.refused(renew("timestamp")).await.0, code::BAD_REQUEST);
+    assert_eq!(
+        world.refused(renew("rot")).await,
+        (code::NO_SUCH_ROLE, "root".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn operations_that_change_take_turns() {
+    let world = World::new(1).await;
+    world.publish("1", "dev").await;
+    world.node("akwa-1", "douala-akwa", "dev").await;
+    let order = || perform(&world.context, &world.actor, world.order("1", "env=dev"));
+    let (a, b, c) = tokio::join!(order(), order(), order());
+    let mut generations = [a, b, c].map(|done| done.unwrap().nodes[0].generation);
+    generations.sort_unstable();
+    assert_eq!(generations, [1, 2, 3]);
+}
