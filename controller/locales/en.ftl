@@ -179,8 +179,8 @@ bundle-next = On the node: sudo sanaga-agent install --from { $path }
 
 doctor-well = All is as it should be.
 doctor-backup = Keys that must also be on a USB stick: { $names }
-doctor-expired = EXPIRED   { $role } expired on { $day }: publish or sign it again
-doctor-expires = soon      { $role } expires on { $day }: publish or sign it again before
+doctor-expired = EXPIRED   { $role } expired on { $day }: sanaga role renew { $role }
+doctor-expires = soon      { $role } expires on { $day }: sanaga role renew { $role }
 doctor-weak = roles     { $role } needs { $threshold } of { $keys } keys; before production { $threshold_wanted } of { $keys_wanted } or more: sanaga role set { $role } --threshold { $threshold_wanted } --key …
 doctor-audit = AUDIT     the log does not fit together from entry { $number } on: somebody changed it
 doctor-waiting = waiting   { $role } waits for { $missing } more { $missing_form ->

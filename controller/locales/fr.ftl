@@ -179,8 +179,8 @@ bundle-next = Sur le nœud : sudo sanaga-agent install --from { $path }
 
 doctor-well = Tout est comme il faut.
 doctor-backup = Clés qui doivent aussi être sur une clé USB : { $names }
-doctor-expired = EXPIRÉ    { $role } a expiré le { $day } : publiez ou signez de nouveau
-doctor-expires = bientôt   { $role } expire le { $day } : publiez ou signez de nouveau avant
+doctor-expired = EXPIRÉ    { $role } a expiré le { $day } : sanaga role renew { $role }
+doctor-expires = bientôt   { $role } expire le { $day } : sanaga role renew { $role }
 doctor-weak = rôles     { $role } demande { $threshold } clé(s) sur { $keys } ; avant la production { $threshold_wanted } sur { $keys_wanted } ou plus : sanaga role set { $role } --threshold { $threshold_wanted } --key …
 doctor-audit = AUDIT     le journal n'est plus cohérent à partir de l'entrée { $number } : quelqu'un l'a modifié
 doctor-waiting = attente   { $role } attend encore { $missing } { $missing_form ->

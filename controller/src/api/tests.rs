@@ -73,13 +73,10 @@ async fn context(home: Home, clock: Arc<AtomicU64>) -> Arc<Context> {
     for (_, file) in &mut draft.files {
         *file = add_signature(file, &ada).unwrap();
     }
-    let context = Context {
-        store: Arc::new(Sqlite::open(&home.database()).unwrap()),
-        repository: Repository::local(&home.public().join("v1")).unwrap(),
-        keys,
-        now_s: Box::new(move || clock.load(Ordering::Relaxed)),
-        home,
-    };
+    let store = Arc::new(Sqlite::open(&home.database()).unwrap());
+    let repository = Repository::local(&home.public().join("v1")).unwrap();
+    let now_s = move || clock.load(Ordering::Relaxed);
+    let context = Context::new(store, repository, home, keys, now_s);
     let actor = Actor::owner("ada");
     found(&context, &actor, &founding, draft).await.unwrap();
     Arc::new(context)

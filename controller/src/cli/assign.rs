@@ -101,7 +101,7 @@ fn say_assigned(ui: &Ui, done: &Assigned) {
             &[
                 ("generation", &generation(line)),
                 ("node", line.node.as_str()),
-                ("seconds", &format::duration(line.poll_interval_s)),
+                ("seconds", &poll_time(line.poll_interval_s)),
                 ("environment", line.environment.as_str()),
             ],
         ),
@@ -112,9 +112,17 @@ fn say_assigned(ui: &Ui, done: &Assigned) {
                 &[
                     ("count", &done.nodes.len().to_string()),
                     ("node", first.node.as_str()),
-                    ("seconds", &format::duration(polls.unwrap_or_default())),
+                    ("seconds", &poll_time(polls.unwrap_or_default())),
                 ],
             );
         }
     }
+}
+
+/// The poll interval as it stands in the configuration: `60 s`.
+fn poll_time(seconds: u64) -> String {
+    if seconds <= 120 {
+        return format!("{seconds} s");
+    }
+    format::duration(seconds)
 }

@@ -16,7 +16,11 @@ pub fn bytes(count: u64, language: Language) -> String {
     let mut tenths = u128::from(count) * 10;
     let mut unit = 0;
     // The value that is shown decides the unit, so that nothing reads `1000 KB`.
-    while (tenths + 5) / 10 >= 1_000 && unit + 1 < units.len() {
+    let full = |tenths: u128, unit: usize| match unit {
+        0 | 1 => (tenths + 5) / 10 >= 1_000,
+        _ => tenths >= 10_000,
+    };
+    while full(tenths, unit) && unit + 1 < units.len() {
         tenths = (tenths + 500) / 1_000;
         unit += 1;
     }

@@ -117,9 +117,10 @@ enum Verb {
 /// Runs one command line and gives the exit code of the process.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, language(&args)),
     };
     let globals = &cli.globals;
     let mut ui = Ui::new(globals.lang.as_deref(), globals.output, globals.color);
@@ -146,33 +147,42 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 )]
 async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
     let home = Home::find(&Surroundings::of_process(cli.globals.home.clone()))?;
-    let verb = match cli.verb {
-        Verb::Init(args) => return init::run(ui, &home, args).await,
-        Verb::Serve(args) => return serve::run(ui, &home, args).await,
-        other => other,
-    };
-    let session = Session::open(&home).await?;
-    match verb {
-        Verb::Init(_) | Verb::Serve(_) => Ok(()),
-        Verb::Key(args) => key::run(ui, &session, args).await,
-        Verb::Role(args) => role::run(ui, &session, args).await,
-        Verb::Sign(args) => sign::run(ui, &session, args).await,
-        Verb::Pending => sign::pending(ui, &session).await,
-        Verb::Publish(args) => publish::run(ui, &session, args).await,
-        Verb::Promote(args) => publish::promote(ui, &session, args).await,
-        Verb::Release(args) => release::run(ui, &session, args).await,
-        Verb::Plan(args) => release::plan(ui, &session, args).await,
-        Verb::Assign(args) => assign::run(ui, &session, args).await,
-        Verb::Set(args) => setting::set(ui, &session, args).await,
-        Verb::Unset(args) => setting::unset(ui, &session, args).await,
-        Verb::Hold(args) => hold::run(ui, &session, args, true).await,
-        Verb::Unhold(args) => hold::run(ui, &session, args, false).await,
-        Verb::Bundle(args) => bundle::run(ui, &session, args).await,
-        Verb::Site(args) => site::run(ui, &session, args).await,
-        Verb::Node(args) => node::run(ui, &session, args).await,
-        Verb::Enroll(args) => enroll::run(ui, &session, args).await,
-        Verb::Doctor => doctor::run(ui, &session).await,
+    let open = || Session::open(&home);
+    match cli.verb {
+        Verb::Init(args) => init::run(ui, &home, args).await,
+        Verb::Serve(args) => serve::run(ui, &home, args).await,
+        Verb::Key(args) => key::run(ui, &open().await?, args).await,
+        Verb::Role(args) => role::run(ui, &open().await?, args).await,
+        Verb::Sign(args) => sign::run(ui, &open().await?, args).await,
+        Verb::Pending => sign::pending(ui, &open().await?).await,
+        Verb::Publish(args) => publish::run(ui, &open().await?, args).await,
+        Verb::Promote(args) => publish::promote(ui, &open().await?, args).await,
+        Verb::Release(args) => release::run(ui, &open().await?, args).await,
+        Verb::Plan(args) => release::plan(ui, &open().await?, args).await,
+        Verb::Assign(args) => assign::run(ui, &open().await?, args).await,
+        Verb::Set(args) => setting::set(ui, &open().await?, args).await,
+        Verb::Unset(args) => setting::unset(ui, &open().await?, args).await,
+        Verb::Hold(args) => hold::run(ui, &open().await?, args, true).await,
+        Verb::Unhold(args) => hold::run(ui, &open().await?, args, false).await,
+        Verb::Bundle(args) => bundle::run(ui, &open().await?, args).await,
+        Verb::Site(args) => site::run(ui, &open().await?, args).await,
+        Verb::Node(args) => node::run(ui, &open().await?, args).await,
+        Verb::Enroll(args) => enroll::run(ui, &open().await?, args).await,
+        Verb::Doctor => doctor::run(ui, &open().await?).await,
     }
+}
+
+/// `--lang`, for a command line that does not parse.
+fn language(args: &[OsString]) -> Option<&str> {
+    let mut args = args.iter().filter_map(|arg| arg.to_str());
+    while let Some(arg) = args.next() {
+        match arg.strip_prefix("--lang") {
+            Some("") => return args.next(),
+            Some(rest) => return rest.strip_prefix('='),
+            None => {}
+        }
+    }
+    None
 }
 
 /// Help and version are data; anything else that clap says is a failure with a code.
@@ -180,7 +190,8 @@ async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
     clippy::wildcard_enum_match_arm,
     reason = "what is not named here is handed on whole"
 )]
-fn usage(error: &clap::Error) -> u8 {
+fn usage(error: &clap::Error, language: Option<&str>) -> u8 {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let _ = error.print();
@@ -193,9 +204,10 @@ fn usage(error: &clap::Error) -> u8 {
         _ => {
             let text = error.render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
-            let problem = text.split("\n\nUsage:").next().unwrap_or(text).trim_end();
-            let failure = Failure::new(code::BAD_USAGE).arg("problem", problem);
-            Ui::new(None, Output::Table, Color::Auto).failure(&failure);
+            let problem = text.split("\n\nUsage:").next().unwrap_or(text);
+            let problem = problem.split("\n\nFor more").next().unwrap_or(problem);
+            let failure = Failure::new(code::BAD_USAGE).arg("problem", problem.trim_end());
+            Ui::new(language, Output::Table, Color::Auto).failure(&failure);
             Exit::Usage as u8
         }
     }

@@ -5,14 +5,14 @@ use std::io::BufReader;
 use std::path::Path;
 
 use sanaga_proto::failure::Failure;
-use sanaga_proto::ids::{AppName, EnvironmentName, ReleaseName, TreeRoot, Version};
+use sanaga_proto::ids::{AppName, EnvironmentName, TreeRoot, Version};
 
 use super::format;
 use super::progress::Progress;
 use super::session::Session;
 use super::ui::Ui;
 use crate::fleet::path;
-use crate::ops::{BaseView, MakePatch, PatchBases, pack_into};
+use crate::ops::{BaseView, MakePatch, PatchBases, PlacedRelease, ShowRelease, pack_into};
 use crate::publish::{TreeDir, unpack};
 
 /// The trees from which patches to `root` are worth making.
@@ -30,15 +30,28 @@ pub async fn bases(
     Ok(session.call(request).await?.bases)
 }
 
-/// Makes and offers every patch that is missing.
+/// Makes and offers every patch that is missing, to what came into an environment.
 pub async fn make_all(
     ui: &Ui,
     session: &Session,
-    name: &ReleaseName,
-    root: TreeRoot,
+    placed: &[PlacedRelease],
     environment: &EnvironmentName,
 ) -> Result<(), Failure> {
-    for base in bases(session, &name.app, root, environment).await? {
+    for release in placed {
+        make_for(ui, session, release, environment).await?;
+    }
+    Ok(())
+}
+
+async fn make_for(
+    ui: &Ui,
+    session: &Session,
+    release: &PlacedRelease,
+    environment: &EnvironmentName,
+) -> Result<(), Failure> {
+    let (app, version) = (release.app.clone(), release.version.clone());
+    let root = session.call(ShowRelease { app, version }).await?.root;
+    for base in bases(session, &release.app, root, environment).await? {
         if base.offered_bytes.is_some() {
             continue;
         }
@@ -46,8 +59,8 @@ pub async fn make_all(
         let bar = Progress::new(ui, String::new());
         let made = session
             .call(MakePatch {
-                app: name.app.clone(),
-                version: name.version.clone(),
+                app: release.app.clone(),
+                version: release.version.clone(),
                 base: base.root,
             })
             .await?;

@@ -127,7 +127,7 @@ pub async fn run(ui: &mut Ui, session: &Session, args: PublishArgs) -> Result<()
         return next_assign(ui, session, &name, &args.env).await;
     }
     let folder = Scratch::make(&session.home.work())?;
-    let (file, upload) = pack(ui, &tree, &folder.0)?;
+    let (file, upload) = pack(ui, &tree, &folder.0, args.dry_run)?;
     if args.dry_run {
         let heading = format!("{} {} → {}", name.app, name.version, args.env);
         return dry_run(
@@ -230,7 +230,7 @@ async fn sign_and_say(
             ("counter", &staged.counter.to_string()),
         ],
     ));
-    patches::make_all(ui, session, name, staged.root, environment).await?;
+    patches::make_all(ui, session, &done.placed, environment).await?;
     next_assign(ui, session, name, environment).await
 }
 
@@ -268,7 +268,13 @@ async fn next_assign(
     Ok(())
 }
 
-fn pack(ui: &Ui, tree: &TreeDir, folder: &Path) -> Result<(PathBuf, PackUpload), Failure> {
+/// Makes the full pack. A dry run says its size elsewhere.
+fn pack(
+    ui: &Ui,
+    tree: &TreeDir,
+    folder: &Path,
+    dry_run: bool,
+) -> Result<(PathBuf, PackUpload), Failure> {
     let files = tree.list().files().len();
     let mut bar = Progress::new(ui, ui.say("packing", &[]));
     let at = folder.join("full");
@@ -276,6 +282,10 @@ fn pack(ui: &Ui, tree: &TreeDir, folder: &Path) -> Result<(PathBuf, PackUpload),
         let out = format!(" → {}", ui.bytes(progress.out_bytes));
         bar.set(progress.in_bytes, progress.in_bytes_all, &out);
     })?;
+    if dry_run {
+        bar.clear();
+        return Ok(done);
+    }
     let line = ui.say(
         "packed",
         &[

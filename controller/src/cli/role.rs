@@ -8,7 +8,7 @@ use sanaga_proto::failure::Failure;
 use super::key::public_key;
 use super::session::Session;
 use super::ui::Ui;
-use crate::ops::{RoleChange, SetRole};
+use crate::ops::{RenewRole, RoleChange, SetRole};
 
 /// Who may sign what
 #[derive(Debug, Args)]
@@ -21,6 +21,11 @@ pub struct RoleArgs {
 enum RoleVerb {
     /// Say whose keys sign for a role; the change waits for signatures
     Set(SetArgs),
+    /// Sign a role again as it is, before its metadata runs out
+    Renew {
+        /// root, targets, or an environment
+        role: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -37,7 +42,13 @@ struct SetArgs {
 
 /// Changes a role.
 pub async fn run(ui: &mut Ui, session: &Session, args: RoleArgs) -> Result<(), Failure> {
-    let RoleVerb::Set(args) = args.verb;
+    let args = match args.verb {
+        RoleVerb::Set(args) => args,
+        RoleVerb::Renew { role } => {
+            let change = session.call(RenewRole { role }).await?;
+            return say_change(ui, session, &change);
+        }
+    };
     let mut keys = Vec::new();
     for key in &args.keys {
         keys.push(public_key(session, key)?.public.to_tuf());

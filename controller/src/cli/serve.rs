@@ -28,10 +28,12 @@ pub async fn run(ui: &Ui, home: &Home, args: ServeArgs) -> Result<(), Failure> {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(ui.colours())
         .try_init();
     let Some(_lock) = home.lock()? else {
         return Err(Failure::new(code::LOCKED).arg("path", home.path().display()));
     };
+    sweep(home)?;
     let context = Arc::new(open_context(home)?);
     let controller = context.store.controller().await.map_err(Failure::of)?;
     let nodes = context.store.nodes().await.map_err(Failure::of)?.len();
@@ -57,9 +59,6 @@ pub async fn run(ui: &Ui, home: &Home, args: ServeArgs) -> Result<(), Failure> {
             ("releases", &releases.to_string()),
         ],
     ));
-    if nodes == 0 {
-        ui.next("sanaga enroll token --site SITE --node NODE --env dev");
-    }
     server
         .run(async {
             tokio::select! {
@@ -70,4 +69,19 @@ pub async fn run(ui: &Ui, home: &Home, args: ServeArgs) -> Result<(), Failure> {
         .await;
     ui.tell("serve-stopped", &[]);
     Ok(())
+}
+
+/// Empties the scratch space: whoever used it is gone, since the folder's lock is ours.
+fn sweep(home: &Home) -> Result<(), Failure> {
+    let work = home.work();
+    let fault = |error: std::io::Error| {
+        Failure::new(code::DISK_FAULT)
+            .arg("path", work.display())
+            .arg("problem", error)
+    };
+    match std::fs::remove_dir_all(&work) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
+        Ok(()) | Err(_) => {}
+    }
+    home.create()
 }

@@ -131,13 +131,15 @@ pub fn open_context(home: &Home) -> Result<Context, Failure> {
 /// # Errors
 /// What the store and the files say.
 pub fn context_with(home: &Home, keys: ServerKeys) -> Result<Context, Failure> {
-    Ok(Context {
-        store: Arc::new(Sqlite::open(&home.database()).map_err(Failure::of)?),
-        repository: Repository::local(&home.public().join("v1")).map_err(Failure::of)?,
-        home: home.clone(),
+    let store = Sqlite::open(&home.database()).map_err(Failure::of)?;
+    let repository = Repository::local(&home.public().join("v1")).map_err(Failure::of)?;
+    Ok(Context::new(
+        Arc::new(store),
+        repository,
+        home.clone(),
         keys,
-        now_s: Box::new(now_s),
-    })
+        now_s,
+    ))
 }
 
 /// Seconds since 1970, by this machine's clock: the one place of the program that reads it.

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
+use sanaga_proto::ids::EnvironmentName;
 
+use super::hold::bad_name;
 use super::passphrase::PassphraseArgs;
+use super::patches;
 use super::session::Session;
 use super::signing::{key_name, known_keys, open_key, own_keys, say_signed, sign_pending};
 use super::ui::Ui;
@@ -48,6 +51,15 @@ pub async fn run(ui: &mut Ui, session: &Session, args: SignArgs) -> Result<(), F
     let done = sign_pending(session, &key, waiting).await?;
     ui.json(&done, None)?;
     say_signed(ui, session, &done);
+    let Some(first) = done.placed.first() else {
+        return Ok(());
+    };
+    let environment: EnvironmentName = done.role.parse().map_err(bad_name)?;
+    patches::make_all(ui, session, &done.placed, &environment).await?;
+    let release = format!("{}@{}", first.app, first.version);
+    ui.next(&format!(
+        "sanaga assign {release} --to env={environment} --dry-run"
+    ));
     Ok(())
 }
 

@@ -86,6 +86,12 @@ impl Ui {
         }
     }
 
+    /// Whether stderr gets colours.
+    #[must_use]
+    pub fn colours(&self) -> bool {
+        self.color
+    }
+
     /// A message by its id.
     #[must_use]
     pub fn say(&self, id: &str, args: &[(&str, &str)]) -> String {
@@ -143,9 +149,8 @@ impl Ui {
             (Output::Json | Output::Jsonl, _) => vec![value],
         };
         for item in items {
-            let mut object = match item {
-                Value::Object(object) => object,
-                other => serde_json::Map::from_iter([("value".to_owned(), other)]),
+            let Value::Object(mut object) = item else {
+                return Err(internal("the answer is no object"));
             };
             object.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
             print(&Value::Object(object).to_string());

@@ -1,10 +1,11 @@
 //! `sanaga node show --watch`: an update as it happens, from what the node says and proves.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
-use sanaga_proto::ids::NodeName;
+use sanaga_proto::ids::{AppName, NodeName};
 
 use super::format;
 use super::session::{Session, now_s};
@@ -29,7 +30,12 @@ pub async fn run(ui: &Ui, session: &Session, node: NodeName) -> Result<(), Failu
         let view = session.call(request).await?;
         watch.look(ui, &view)?;
         if let Some(end) = watch.end(&view) {
-            return finish(ui, &view, &end);
+            let pack_bytes = end
+                .receipt
+                .app
+                .as_ref()
+                .and_then(|app| watch.packs.get(app));
+            return finish(ui, &view, &end, pack_bytes.copied());
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -44,6 +50,8 @@ struct Watch {
     said: Vec<(String, Option<u64>)>,
     /// When bytes were last seen to move, and how many there were.
     moved: Option<(Instant, u64)>,
+    /// The pack that each app was going to fetch, bytes, as seen before it was there.
+    packs: BTreeMap<AppName, u64>,
 }
 
 /// How an update ended.
@@ -54,6 +62,11 @@ struct End {
 
 impl Watch {
     fn look(&mut self, ui: &Ui, view: &NodeView) -> Result<(), Failure> {
+        for app in &view.apps {
+            if let Some(bytes) = app.download_bytes.filter(|bytes| *bytes > 0) {
+                self.packs.insert(app.app.clone(), bytes);
+            }
+        }
         for receipt in view.receipts.iter().rev() {
             let place = (receipt.epoch, receipt.number);
             if self.last.is_none_or(|last| place > last) && concerns(receipt, view) {
@@ -149,7 +162,7 @@ fn concerns(receipt: &ReceiptView, view: &NodeView) -> bool {
     })
 }
 
-fn finish(ui: &Ui, view: &NodeView, end: &End) -> Result<(), Failure> {
+fn finish(ui: &Ui, view: &NodeView, end: &End, pack_bytes: Option<u64>) -> Result<(), Failure> {
     let receipt = &end.receipt;
     let app = receipt
         .app
@@ -182,7 +195,7 @@ fn finish(ui: &Ui, view: &NodeView, end: &End) -> Result<(), Failure> {
         &[("release", &release), ("node", view.node.as_str())],
     );
     if let Some(received) = receipt.received_bytes {
-        let pack_bytes = receipt.pack_bytes.unwrap_or(received);
+        let pack_bytes = pack_bytes.or(receipt.pack_bytes).unwrap_or(received);
         // In megabytes, so that the two figures can be compared at a glance.
         let twice = received.saturating_sub(pack_bytes) as f64 / 1e6;
         let words = [

@@ -8,6 +8,8 @@ use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{EnvironmentName, NodeName, RepositoryId};
 
+use tokio::sync::{Mutex, MutexGuard};
+
 use super::names;
 use crate::fleet::{Batch, Controller, Environment, Node, Note, Store, publish_waiting};
 use crate::home::Home;
@@ -24,8 +26,9 @@ pub struct Context {
     pub home: Home,
     /// The online keys.
     pub keys: ServerKeys,
-    /// Seconds since 1970; an argument, so that tests say what time it is.
-    pub now_s: Box<dyn Fn() -> u64 + Send + Sync>,
+    now_s: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Operations that change something take turns: each decides from what the last one left.
+    turn: Mutex<()>,
 }
 
 impl fmt::Debug for Context {
@@ -35,6 +38,29 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
+    /// Everything that operations need. `now_s` is an argument, so that tests say what time it is.
+    pub fn new(
+        store: Arc<dyn Store>,
+        repository: Repository,
+        home: Home,
+        keys: ServerKeys,
+        now_s: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            store,
+            repository,
+            home,
+            keys,
+            now_s: Box::new(now_s),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Waits for its turn, and has it until the guard is dropped.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
     /// Now, seconds since 1970.
     #[must_use]
     pub fn now_s(&self) -> u64 {

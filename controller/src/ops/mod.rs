@@ -48,10 +48,10 @@ pub use online::{Renewed, renew_online};
 pub use patch::{BaseView, MakePatch, PatchBases, PatchMade, pack_into};
 pub use publish::{Bases, CheckRelease, Checked, PackUpload, Promote, StageRelease, Staged};
 pub use release::{PlanLine, PlanRelease, Plans, ReleaseList, ReleaseView, Releases, ShowRelease};
-pub use role::{KeyView, RoleChange, RoleView, Roles, RotateKey, SetRole, Waits};
+pub use role::{KeyView, RenewRole, RoleChange, RoleView, Roles, RotateKey, SetRole, Waits};
 pub use selector::Selector;
 pub use setting::{SetSetting, SettingDone};
-pub use sign::{Pending, PendingList, PendingView, SignDone, SignRole};
+pub use sign::{Pending, PendingList, PendingView, PlacedRelease, SignDone, SignRole};
 pub use token::{MakeToken, TokenMade};
 pub use wire::{FailureBody, from_body, to_body};
 
@@ -61,6 +61,8 @@ pub trait Operation: Serialize + DeserializeOwned + Send + 'static {
     const NAME: &'static str;
     /// What the actor must be allowed to do.
     const RIGHT: Right;
+    /// Whether it decides from what it then changes, so that two of them must not run at once.
+    const TURN: bool;
     /// What comes back.
     type Answer: Serialize + DeserializeOwned + Send;
 
@@ -82,14 +84,21 @@ pub async fn perform<O: Operation>(
     operation: O,
 ) -> Result<O::Answer, Failure> {
     actor.require(O::RIGHT, O::NAME)?;
+    let _turn = match O::TURN {
+        true => Some(context.turn().await),
+        false => None,
+    };
     operation.run(context, actor).await
 }
 
 macro_rules! operations {
-    ($($name:literal $right:ident $request:ty => $answer:ty, $function:path;)*) => {
+    (@alone) => { true };
+    (@beside) => { false };
+    ($($name:literal $right:ident $turn:ident $request:ty => $answer:ty, $function:path;)*) => {
         $(impl Operation for $request {
             const NAME: &'static str = $name;
             const RIGHT: Right = Right::$right;
+            const TURN: bool = operations!(@$turn);
             type Answer = $answer;
 
             async fn run(self, context: &Context, actor: &Actor) -> Result<$answer, Failure> {
@@ -126,27 +135,31 @@ macro_rules! operations {
 }
 
 operations! {
-    "roles" Read Roles => RoleView, role::roles;
-    "role-set" Administer SetRole => RoleChange, role::set_role;
-    "key-rotate" Administer RotateKey => RoleChange, role::rotate_key;
-    "pending" Read Pending => PendingList, sign::pending;
-    "sign" Publish SignRole => SignDone, sign::sign;
-    "release-check" Read CheckRelease => Checked, publish::check;
-    "release-stage" Publish StageRelease => Staged, publish::stage;
-    "release-promote" Publish Promote => Staged, publish::promote;
-    "release-list" Read Releases => ReleaseList, release::list;
-    "release-show" Read ShowRelease => ReleaseView, release::show;
-    "release-plan" Read PlanRelease => Plans, release::plan;
-    "patch-bases" Read PatchBases => Bases, patch::bases;
-    "patch-make" Publish MakePatch => PatchMade, patch::make;
-    "assign" Operate Assign => Assigned, assign::assign;
-    "setting" Operate SetSetting => SettingDone, setting::set;
-    "hold" Operate SetHold => HoldGiven, hold::set;
-    "site-list" Read Sites => SiteList, node::sites;
-    "node-list" Read NodeQuery => NodeList, node::list;
-    "node-show" Read NodeShow => NodeView, node::show;
-    "node-revoke" Administer RevokeNode => NodeView, node::revoke;
-    "token" Operate MakeToken => TokenMade, token::make;
-    "bundle-files" Read BundleFiles => BundleList, bundle::files;
-    "doctor" Read Doctor => Findings, doctor::look;
+    "roles" Read beside Roles => RoleView, role::roles;
+    "role-set" Administer alone SetRole => RoleChange, role::set_role;
+    "role-renew" Administer alone RenewRole => RoleChange, role::renew;
+    "key-rotate" Administer alone RotateKey => RoleChange, role::rotate_key;
+    "pending" Read beside Pending => PendingList, sign::pending;
+    "sign" Publish alone SignRole => SignDone, sign::sign;
+    "release-check" Read beside CheckRelease => Checked, publish::check;
+    "release-stage" Publish alone StageRelease => Staged, publish::stage;
+    "release-promote" Publish alone Promote => Staged, publish::promote;
+    "release-list" Read beside Releases => ReleaseList, release::list;
+    "release-show" Read beside ShowRelease => ReleaseView, release::show;
+    "release-plan" Read beside PlanRelease => Plans, release::plan;
+    "patch-bases" Read beside PatchBases => Bases, patch::bases;
+    "patch-make" Publish beside MakePatch => PatchMade, patch::make;
+    "assign" Operate alone Assign => Assigned, assign::assign;
+    "setting" Operate alone SetSetting => SettingDone, setting::set;
+    "hold" Operate alone SetHold => HoldGiven, hold::set;
+    "site-list" Read beside Sites => SiteList, node::sites;
+    "node-list" Read beside NodeQuery => NodeList, node::list;
+    "node-show" Read beside NodeShow => NodeView, node::show;
+    "node-revoke" Administer alone RevokeNode => NodeView, node::revoke;
+    "token" Operate alone MakeToken => TokenMade, token::make;
+    "bundle-files" Read beside BundleFiles => BundleList, bundle::files;
+    "doctor" Read beside Doctor => Findings, doctor::look;
 }
+
+#[cfg(test)]
+mod tests;

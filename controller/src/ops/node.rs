@@ -182,7 +182,7 @@ pub struct ReceiptView {
     pub generation: Option<Generation>,
     /// Pack bytes that were read from the network for it.
     pub received_bytes: Option<u64>,
-    /// The smallest pack that could have brought it, bytes.
+    /// The biggest pack to this tree that fits into those, bytes: what was needed at least.
     pub pack_bytes: Option<u64>,
     /// A few words.
     pub detail: Option<String>,
@@ -310,7 +310,7 @@ async fn view(context: &Context, node: Node, receipts: Vec<Receipt>) -> Result<N
             .map_or(0, |current| current.document.generation),
         apps: apps(context, assignment.as_ref(), &known).await?,
         held,
-        receipts: receipts.into_iter().map(receipt).collect(),
+        receipts: receipt_views(context, receipts).await?,
         node: node.name,
         site: node.site,
         environment: node.environment,
@@ -395,6 +395,23 @@ async fn apps(
             view.download_bytes = cost.ok().map(|(download_bytes, _)| download_bytes);
             view.soak_s = manifest.soak_s;
             view.probes = manifest.probes.len() as u64;
+        }
+        out.push(view);
+    }
+    Ok(out)
+}
+
+async fn receipt_views(
+    context: &Context,
+    receipts: Vec<Receipt>,
+) -> Result<Vec<ReceiptView>, Failure> {
+    let mut out = Vec::new();
+    for kept in receipts {
+        let mut view = receipt(kept);
+        if let (Some(root), Some(received)) = (&view.root, view.received_bytes) {
+            let offers = context.store.offers_to(root).await.map_err(Failure::of)?;
+            let sizes = offers.iter().map(|offer| offer.file_bytes);
+            view.pack_bytes = sizes.filter(|bytes| *bytes <= received).max();
         }
         out.push(view);
     }

@@ -176,6 +176,7 @@ pub struct Renewed {
 /// # Errors
 /// What the store says, or `BAD_SIGNATURE` when the online keys are not those of root.
 pub async fn renew_online(context: &Context, actor: &Actor) -> Result<Renewed, Failure> {
+    let _turn = context.turn().await;
     let before = RoleSet::current(context).await?;
     let (Some(timestamp), Some(snapshot)) = (before.0.get("timestamp"), before.0.get("snapshot"))
     else {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::authority;
 use super::context::{Actor, Context};
 use super::names;
-use super::role_file::{ROOT_ROLES, RootFile, TargetsFile, key_ids, read_head};
+use super::role_file::{EnvironmentFile, ROOT_ROLES, RootFile, TargetsFile, key_ids, read_head};
 use super::sign::{self, PendingView};
 use crate::fleet::{Change, Note, PendingRole};
 use crate::server_keys::ONLINE;
@@ -63,6 +63,13 @@ pub struct RotateKey {
     pub old: Digest,
     /// The new one, as TUF writes it.
     pub new: Value,
+}
+
+/// Signs a role again as it is, before its metadata runs out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RenewRole {
+    /// The role: root, targets or an environment.
+    pub role: String,
 }
 
 /// What waits because of a change.
@@ -180,6 +187,40 @@ pub(super) async fn rotate_key(
             .arg("near", ""));
     }
     Ok(RoleChange { pending })
+}
+
+pub(super) async fn renew(
+    context: &Context,
+    actor: &Actor,
+    request: RenewRole,
+) -> Result<RoleChange, Failure> {
+    let role = request.role.as_str();
+    authority::of_role(context, role).await?;
+    if ONLINE.contains(&role) {
+        let problem = format!("{role} is signed by the server by itself");
+        return Err(Failure::new(code::BAD_REQUEST).arg("problem", problem));
+    }
+    let current = authority::current(context, role).await?;
+    let former = sign::of_role(context, role).await?;
+    if let Some(former) = former {
+        // What waits already will run as long as what would be built now.
+        let pending = sign::view(context, former).await?;
+        return Ok(RoleChange {
+            pending: vec![Waits { pending, voided: 0 }],
+        });
+    }
+    let now_s = context.now_signed_s();
+    let body = match role {
+        "root" => RootFile::read(&current.bytes)?.next(now_s),
+        "targets" => TargetsFile::read(&current.bytes)?.next(now_s),
+        environment => EnvironmentFile::read(role, &current.bytes)?.next(environment, now_s),
+    };
+    let what = "the same again, with a new date";
+    let version = current.version + 1;
+    let waits = set_pending(context, actor, role, version, &body, what, None).await?;
+    Ok(RoleChange {
+        pending: vec![waits],
+    })
 }
 
 /// Builds the next version of root or targets with edited authorities, on top of what waits

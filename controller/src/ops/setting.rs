@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::context::{Actor, Context};
 use super::orders::{Desk, apps_with};
 use super::selector::Selector;
-use crate::fleet::{Change, Note, Release, Setting};
+use crate::fleet::{Change, Node, Note, Release, Setting, StoredAssignment};
 
 /// Sets a value, or takes it away.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,41 +88,65 @@ pub(super) async fn set(
             name: request.name.clone(),
         },
     };
+    let given = Given {
+        desk,
+        releases,
+        app: request.app,
+    };
     let mut batch = context.batch(actor, note).with(change);
     let mut changed = Vec::new();
     for node in nodes {
-        let current = context
-            .store
-            .assignment(&node.name)
-            .await
-            .map_err(Failure::of)?;
-        let assigned = current.as_ref().and_then(|current| {
-            current
-                .document
-                .apps
-                .iter()
-                .find(|app| app.app == request.app)
-        });
-        let Some(assigned) = assigned else { continue };
-        let Some(release) = releases
-            .iter()
-            .find(|release| release.version == assigned.version)
-        else {
-            continue;
-        };
-        let app = desk.app(&node, release)?;
-        if app.settings == assigned.settings {
-            continue;
+        if let Some(next) = given.next(context, actor, &node).await? {
+            changed.push(node.name);
+            batch = batch.with(Change::Assign(next));
         }
-        let apps = apps_with(current.as_ref(), app);
-        let next = desk.next(context, actor, &node, current.as_ref(), apps)?;
-        changed.push(node.name);
-        batch = batch.with(Change::Assign(next));
     }
     if !request.dry_run {
         context.commit(batch).await?;
     }
     Ok(SettingDone { nodes: changed })
+}
+
+/// The settings as they will be.
+struct Given {
+    desk: Desk,
+    releases: Vec<Release>,
+    app: AppName,
+}
+
+impl Given {
+    /// The next assignment of a node; none when nothing changes for it.
+    async fn next(
+        &self,
+        context: &Context,
+        actor: &Actor,
+        node: &Node,
+    ) -> Result<Option<StoredAssignment>, Failure> {
+        let current = context
+            .store
+            .assignment(&node.name)
+            .await
+            .map_err(Failure::of)?;
+        let assigned = current
+            .as_ref()
+            .and_then(|current| current.document.apps.iter().find(|app| app.app == self.app));
+        let release = assigned.and_then(|assigned| {
+            self.releases
+                .iter()
+                .find(|release| release.version == assigned.version)
+        });
+        let (Some(assigned), Some(release)) = (assigned, release) else {
+            return Ok(None);
+        };
+        let app = self.desk.app(node, release)?;
+        if app.settings == assigned.settings {
+            return Ok(None);
+        }
+        let apps = apps_with(current.as_ref(), app);
+        self.desk
+            .next(context, actor, node, current.as_ref(), apps)
+            .map(Some)
+    }
 }
 
 /// The setting as the newest release that knows it declares it.

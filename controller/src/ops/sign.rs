@@ -3,7 +3,7 @@
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
-use sanaga_proto::ids::ReleaseName;
+use sanaga_proto::ids::{AppName, Counter, ReleaseName, Version};
 use sanaga_proto::limits;
 use sanaga_proto::manifest::Manifest;
 use sanaga_proto::trust::{TargetEntry, envelope, signatures, signed_bytes};
@@ -66,6 +66,19 @@ pub struct SignDone {
     pub current: bool,
     /// Environments that must be signed again, because their keys changed.
     pub sign_again: Vec<String>,
+    /// What came into the environment.
+    pub placed: Vec<PlacedRelease>,
+}
+
+/// A release that came into an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedRelease {
+    /// The app.
+    pub app: AppName,
+    /// The version.
+    pub version: Version,
+    /// Its place in the order of the environment.
+    pub counter: Counter,
 }
 
 pub(super) async fn pending(
@@ -119,10 +132,11 @@ pub(super) async fn sign(
         current: signed.missing == 0,
         signed,
         sign_again: Vec::new(),
+        placed: Vec::new(),
     };
     let object = format!("{role} {}", waiting.version);
     if done.current {
-        done.sign_again = make_current(context, actor, waiting).await?;
+        make_current(context, actor, waiting, &mut done).await?;
     } else {
         let note = Note::new("sign", object).after(format!(
             "{} of {} signatures",
@@ -164,12 +178,13 @@ fn merge(
     envelope(&role_file::signed(role, pending)?, &all).map_err(Failure::of)
 }
 
-/// Makes a fully signed version current. Gives the environments that must be signed again.
+/// Makes a fully signed version current, with all that follows from it.
 async fn make_current(
     context: &Context,
     actor: &Actor,
     waiting: PendingRole,
-) -> Result<Vec<String>, Failure> {
+    done: &mut SignDone,
+) -> Result<(), Failure> {
     let before = RoleSet::current(context).await?;
     let mut after = before.clone();
     after.put(RoleFile {
@@ -187,22 +202,37 @@ async fn make_current(
     .after(waiting.summary.join("; "));
     let mut batch = context.batch(actor, note);
     batch.changes = after.changes_from(&before);
-    let mut sign_again = Vec::new();
     if waiting.role == "targets" {
         for environment in context.store.environments().await.map_err(Failure::of)? {
             let role = environment.name.as_str();
             if after.verify_environment(role).is_err() {
                 batch.changes.push(again(context, role).await?);
-                sign_again.push(role.to_owned());
+                done.sign_again.push(role.to_owned());
             }
         }
     } else if waiting.role != "root" {
         after.verify_environment(&waiting.role)?;
         let changes = placements(context, actor, &waiting).await?;
+        done.placed = changes.iter().filter_map(placed).collect();
         batch.changes.extend(changes);
     }
-    context.commit(batch).await?;
-    Ok(sign_again)
+    context.commit(batch).await
+}
+
+fn placed(change: &Change) -> Option<PlacedRelease> {
+    let Change::Place {
+        app,
+        version,
+        placement,
+    } = change
+    else {
+        return None;
+    };
+    Some(PlacedRelease {
+        app: app.clone(),
+        version: version.clone(),
+        counter: placement.counter,
+    })
 }
 
 /// The same environment once more, for its new keys to sign.

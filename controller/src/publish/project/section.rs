@@ -228,13 +228,14 @@ impl<'f, 't> Section<'f, 't> {
         let mut out = Vec::new();
         for item in self.items(key, at, array)? {
             let item_at = item.span().start;
-            match item.into_inner() {
-                DeValue::String(text) if text.is_empty() => {
-                    return Err(self.file.bad(item_at, key, "has an empty text"));
-                }
-                DeValue::String(text) => out.push(text.into_owned()),
-                other => return Err(self.wrong(item_at, key, "a list of texts", &other)),
+            let item = item.into_inner();
+            let DeValue::String(text) = item else {
+                return Err(self.wrong(item_at, key, "a list of texts", &item));
+            };
+            if text.is_empty() {
+                return Err(self.file.bad(item_at, key, "has an empty text"));
             }
+            out.push(text.into_owned());
         }
         Ok(Some(At { value: out, at }))
     }
@@ -263,10 +264,11 @@ impl<'f, 't> Section<'f, 't> {
         let mut out = Vec::new();
         for item in self.items(key, at, array)? {
             let at = item.span().start;
-            match item.into_inner() {
-                DeValue::Table(value) => out.push(At { value, at }),
-                other => return Err(self.wrong(at, key, "a list of tables", &other)),
-            }
+            let item = item.into_inner();
+            let DeValue::Table(value) = item else {
+                return Err(self.wrong(at, key, "a list of tables", &item));
+            };
+            out.push(At { value, at });
         }
         Ok(out)
     }

@@ -100,7 +100,7 @@ fn an_unknown_key_is_refused_with_line_and_suggestion() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table, read from top to bottom")]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn wrong_values_are_refused_with_their_line() {
     for (from, to, line, says) in [
         (
