@@ -141,10 +141,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what is not named here is handed on whole"
-)]
 async fn dispatch(ui: &mut Ui, cli: Cli) -> Result<(), Failure> {
     let home = Home::find(&Surroundings::of_process(cli.globals.home.clone()))?;
     let open = || Session::open(&home);
@@ -186,10 +182,6 @@ fn language(args: &[OsString]) -> Option<&str> {
 }
 
 /// Help and version are data; anything else that clap says is a failure with a code.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what is not named here is handed on whole"
-)]
 fn usage(error: &clap::Error, language: Option<&str>) -> u8 {
     #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
     match error.kind() {

@@ -133,10 +133,6 @@ impl Ui {
     ///
     /// # Errors
     /// `INTERNAL` when the answer is no JSON object, which no input causes.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "what is not named here is handed on whole"
-    )]
     pub fn json<T: Serialize>(&self, answer: &T, rows: Option<&str>) -> Result<(), Failure> {
         let internal = |problem: &str| Failure::new(code::INTERNAL).arg("problem", problem);
         let value = serde_json::to_value(answer).map_err(|error| internal(&error.to_string()))?;

@@ -36,7 +36,6 @@ pub struct SettingDone {
     pub nodes: Vec<NodeName>,
 }
 
-#[expect(clippy::too_many_lines, reason = "one table, read from top to bottom")]
 pub(super) async fn set(
     context: &Context,
     actor: &Actor,

@@ -214,10 +214,6 @@ impl<'f, 't> Section<'f, 't> {
     }
 
     /// A list of texts, none of them empty.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "what is not named here is handed on whole"
-    )]
     pub fn texts(&mut self, key: &str) -> Result<Option<At<Vec<String>>>, Failure> {
         let Some((value, at)) = self.take(key) else {
             return Ok(None);
@@ -250,10 +246,6 @@ impl<'f, 't> Section<'f, 't> {
     }
 
     /// A list of tables.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "what is not named here is handed on whole"
-    )]
     pub fn tables(&mut self, key: &str) -> Result<Vec<At<DeTable<'t>>>, Failure> {
         let Some((value, at)) = self.take(key) else {
             return Ok(Vec::new());
