@@ -5,6 +5,7 @@ pub mod fault;
 pub mod http;
 pub mod link;
 pub mod needs;
+pub mod node_red;
 pub mod notebook;
 pub mod proofs;
 pub mod seed;

@@ -5,7 +5,10 @@
 //! finds something wrong that is no matter of a figure (a wrong byte, a hang) it gives an error.
 //! What the machine lacks it says through [`missing`].
 
+mod attacks;
 mod machine_states;
+mod python_tuf;
+mod trees;
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +16,12 @@ use std::fmt;
 use anyhow::Result;
 
 /// Every proof, in the order of the documents.
-pub const ALL: &[Proof] = &[machine_states::PROOF];
+pub const ALL: &[Proof] = &[
+    trees::PROOF,
+    attacks::PROOF,
+    machine_states::PROOF,
+    python_tuf::PROOF,
+];
 
 /// One proof.
 #[derive(Debug, Clone, Copy)]

@@ -106,11 +106,28 @@ impl<'w> Controller<'w> {
     pub fn publish(&self, release: &Release) -> Result<Output> {
         let project = self.world.dir("project")?;
         release.write(&project)?;
+        self.publish_folder(&project)
+    }
+
+    /// Publishes the project of a folder in `dev`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn publish_folder(&self, project: &Path) -> Result<Output> {
         self.cmd()?
             .arg("publish")
-            .arg(&project)
+            .arg(project)
             .args(["--env", "dev"])
             .ok()
+    }
+
+    /// Sets a setting of an app on one node, as `name=value`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn set(&self, app: &str, setting: &str, node: &str) -> Result<Output> {
+        let to = format!("node={node}");
+        self.cmd()?.args(["set", app, setting, "--to", &to]).ok()
     }
 
     /// Assigns a release.
