@@ -11,11 +11,13 @@ pub fn run(context: &mut Context) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
     let took = context.speech.took(done.took_ms);
-    let mut line = context.speech.say("pulled", &[("took", &took)]);
-    if let Some(versions) = changed::versions(&done) {
-        line = format!("{line} {versions}");
-    }
+    let line = context.speech.say("pulled", &[("took", &took)]);
     context.print(&line)?;
+    for change in &done.changes {
+        for line in changed::lines(change, None, &context.speech) {
+            context.print(&line)?;
+        }
+    }
     context.next("sanaga-agent status --watch");
     Ok(Outcome::Done)
 }

@@ -1,4 +1,4 @@
-//! From a stopped agent to a running one: lock, database, apps, tasks; and back.
+//! From a stopped agent to a running one: lock, enrolment, database, apps, tasks; and back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ use super::driver::drive;
 use super::node::{App, Contact, Node};
 use super::poller::poll_for_ever;
 use super::socket::listen;
+use super::waiting;
 use crate::cli::RunOptions;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat, LogLevel, Paths};
@@ -35,7 +36,7 @@ use crate::update::{Installed, Journal, Seal};
 /// Runs the daemon until it is told to stop. What it supervises goes on without it.
 ///
 /// # Errors
-/// [`code::NOT_ENROLLED`], [`code::LOCKED`], or a fault of the disk.
+/// [`code::LOCKED`], or a fault of the disk.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     log_to_stderr(&options.config.log);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -76,8 +77,17 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     let lock = sanaga_durable::Lock::try_acquire(&lock_path)
         .map_err(|error| disk::durable_failure(&lock_path, error))?;
     let _lock = lock.map_err(|_| Failure::new(code::LOCKED).arg("path", paths.state.display()))?;
-    let node = Rc::new(open(options.clone())?);
     let listener = bind(paths)?;
+    let mut stop = std::pin::pin!(stopped());
+    let files = IdentityFiles::new(paths.pinned_root.parent().unwrap_or(&paths.state));
+    let identity = tokio::select! {
+        identity = waiting::enrolment(&files, &listener) => identity?,
+        () = &mut stop => {
+            let _ = std::fs::remove_file(&paths.socket);
+            return Ok(());
+        }
+    };
+    let node = Rc::new(open(options.clone(), identity, files)?);
     node.know_apps()?;
     let apps: Vec<Rc<App>> = node.apps.borrow().values().cloned().collect();
     node.follow_assignment(&apps)?;
@@ -100,7 +110,7 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     tracing::info!(node = %node.helper.identity().node, "agent is running");
     // Under systemd, `Type=notify`; elsewhere nobody listens.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    stopped().await;
+    stop.await;
     for task in [poller, socket, newcomers, ticker] {
         task.abort();
     }
@@ -109,10 +119,8 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(options: RunOptions) -> Result<Node, Failure> {
+fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result<Node, Failure> {
     let paths = options.paths;
-    let files = IdentityFiles::new(paths.pinned_root.parent().unwrap_or(&paths.state));
-    let identity = Identity::load(&files)?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
     let store =
         SharedStore::open(&paths.database, &paths.state.join("floors")).map_err(Failure::of)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
