@@ -11,5 +11,6 @@ pub mod proofs;
 pub mod seed;
 pub mod site;
 pub mod tap;
+pub mod transcript;
 pub mod tree;
 pub mod world;

@@ -6,6 +6,7 @@
 //! What the machine lacks it says through [`missing`].
 
 mod attacks;
+mod first_hour;
 mod machine_states;
 mod python_tuf;
 mod trees;
@@ -17,6 +18,7 @@ use anyhow::Result;
 
 /// Every proof, in the order of the documents.
 pub const ALL: &[Proof] = &[
+    first_hour::PROOF,
     trees::PROOF,
     attacks::PROOF,
     machine_states::PROOF,
