@@ -3,6 +3,8 @@
 //! key, and signs only what it has done. It never touches the network.
 
 mod adopt;
+mod documents;
+mod judge;
 mod receipts;
 pub mod settings;
 mod staging;
