@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
-use sanaga_proto::trust::{Allowance, Answer, Clock, Policy, Refresh, TrustError, Trusted, run};
+use sanaga_proto::trust::{
+    Alarm, Allowance, Answer, Clock, Policy, Refresh, TrustError, Trusted, run, to_rfc3339,
+};
 use sanaga_proto::wire::poll::name;
 
 use super::Helper;
 use super::judge::Judge;
+use crate::clock::Reading;
 use crate::store::state;
 
 /// Documents by their names in polls, as they came from a link, a mirror or a stick.
@@ -53,6 +56,12 @@ impl Helper {
                 .arg("what", "targets")
                 .arg("problem", "names no director"));
         };
+        let freeze = trusted.freeze(crate::BUILD_S, &clock);
+        let frozen = freeze.map(|freeze| Alarm {
+            what: "timestamp".to_owned(),
+            problem: format!("signed at {} and not again", to_rfc3339(freeze.signed_s)),
+        });
+        self.raise(frozen.as_slice(), code::FROZEN, reading(&clock))?;
         let mut judge = Judge {
             trusted: &trusted,
             director: &director,
@@ -60,7 +69,7 @@ impl Helper {
         };
         let mut adopted = Adopted {
             signed_at_s: trusted.signed_at_s(),
-            frozen: trusted.freeze(crate::BUILD_S, &clock).is_some(),
+            frozen: frozen.is_some(),
             ..Adopted::default()
         };
         let keep = self.judge(&mut judge, incoming, &mut adopted.refused);
@@ -85,7 +94,7 @@ impl Helper {
         clock: Clock,
         allowance: Allowance,
     ) -> Result<Trusted, Failure> {
-        let (stored, floors, _alarms) = self.load_trust()?;
+        let (stored, floors, mut alarms) = self.load_trust()?;
         let before = stored.documents.clone();
         let policy = Policy {
             environment: Some(self.identity.environment.clone()),
@@ -93,7 +102,7 @@ impl Helper {
             allowance,
         };
         let mut refresh = Refresh::new(stored, floors, clock, policy).map_err(Failure::of)?;
-        run::<RefreshError>(
+        let ended = run::<RefreshError>(
             &mut refresh,
             |file, _bytes_max| self.look_up(incoming, &before, file),
             |change| {
@@ -105,7 +114,13 @@ impl Helper {
         .map_err(|error| match error {
             RefreshError::Trust(error) => Failure::of(error),
             RefreshError::Store(failure) => failure,
-        })
+        });
+        let found = ended
+            .as_ref()
+            .map_or_else(|_| refresh.alarms(), Trusted::alarms);
+        alarms.extend_from_slice(found);
+        self.raise(&alarms, code::STORE_DAMAGED, reading(&clock))?;
+        ended
     }
 
     /// Finds the file that the refresh asks for among what came, or what is stored.
@@ -143,6 +158,16 @@ pub fn poll_name(file: &str, environment: &str) -> String {
         Some((_, role)) if role == environment => name::ENVIRONMENT.to_owned(),
         Some((_, role)) => role.to_owned(),
         None => stem.to_owned(),
+    }
+}
+
+/// The clocks as receipts note them.
+fn reading(clock: &Clock) -> Reading {
+    Reading {
+        wall_s: clock.wall_s,
+        sure: clock.sure,
+        uptime_s: clock.now.uptime_s,
+        boot: clock.now.boot,
     }
 }
 
