@@ -65,6 +65,9 @@ pub async fn enrol(
         node: token.node,
         site: token.site,
     };
+    // A person with a token begins trust anew, also where all floors were lost.
+    sanaga_durable::remove_file(&files.epoch())
+        .map_err(|error| crate::disk::durable_failure(&files.epoch(), error))?;
     identity.save(&files)?;
     Ok(Enrolled {
         identity,

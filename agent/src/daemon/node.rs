@@ -136,7 +136,7 @@ impl Node {
             .helper
             .load_trust()
             .map(|(_, floors, _)| floors.lower_s(crate::BUILD_S, &clock.now));
-        u64::try_from(floor.unwrap_or_default().max(wall)).unwrap_or_default()
+        u64::try_from(floor.unwrap_or(crate::BUILD_S).max(wall)).unwrap_or_default()
     }
 }
 

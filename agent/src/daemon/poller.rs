@@ -1,11 +1,12 @@
 //! The task that polls: what is told, and what is done with the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::ids::TreeRoot;
 use sanaga_proto::trust::Allowance;
 use sanaga_proto::wire::poll::{AppStatus, name};
 use tokio::time::sleep;
@@ -237,6 +238,9 @@ impl Node {
                 }
             }
         }
+        for (name, bytes) in self.helper.offers_for(&self.awaited())? {
+            held.insert(name, bytes);
+        }
         if self.contact.borrow().start_over {
             held.clear();
         }
@@ -254,6 +258,19 @@ impl Node {
             delivery,
             full,
         })
+    }
+
+    /// The trees that are assigned and do not run: their offers are listed, because what is not listed
+    /// is sent again, with its pack, for as long as a hold or a full disk keeps the update waiting.
+    fn awaited(&self) -> BTreeSet<TreeRoot> {
+        let apps = self.apps.borrow();
+        let awaited = apps.values().filter_map(|app| {
+            let root = app.wanted.borrow().as_ref()?.release.root;
+            let journal = app.journal.borrow();
+            let runs = journal.running().map(|running| running.release.root);
+            (runs != Some(root)).then_some(root)
+        });
+        awaited.collect()
     }
 
     /// A certificate that has expired is renewed with the node key alone.

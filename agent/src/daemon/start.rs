@@ -31,7 +31,7 @@ use crate::service::Service;
 use crate::slot::{self, AppFolder};
 use crate::store::shared::SharedStore;
 use crate::store::state;
-use crate::update::{Installed, Journal, Seal};
+use crate::update::{Installed, Journal, Quarantined, Seal};
 
 /// Runs the daemon until it is told to stop. What it supervises goes on without it.
 ///
@@ -121,10 +121,11 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
 
 fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result<Node, Failure> {
     let paths = options.paths;
-    let store =
-        SharedStore::open(&paths.database, &paths.state.join("floors")).map_err(Failure::of)?;
+    let floors = paths.state.join("floors");
+    let (store, lost) = SharedStore::open(&paths.database, &floors).map_err(Failure::of)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
-    let helper = Helper::open(Arc::new(store), identity, files, paths.apps.clone())?;
+    let (store, now) = (Arc::new(store), clock.read());
+    let helper = Helper::open(store, lost, identity, files, paths.apps.clone(), now)?;
     let mut breakers = BTreeMap::new();
     let uptime_s = clock.read().uptime_s;
     {
@@ -245,7 +246,8 @@ impl Node {
     }
 }
 
-/// The journal of an app whose database was lost: what the links name was installed.
+/// The journal of an app whose database was lost: what the links name was installed. A newer release
+/// that is `previous` was taken back.
 fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
     let observed = slot::observe(folder, &BTreeMap::new()).map_err(Failure::of)?;
     let installed =
@@ -256,11 +258,19 @@ fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
             }),
             Some((_, Seal::Damaged(_) | Seal::Unsealed)) | None => None,
         };
-    Ok(Journal::adopted(
-        name.clone(),
-        installed(observed.current),
-        installed(observed.previous),
-    ))
+    let (current, previous) = (installed(observed.current), installed(observed.previous));
+    let mut journal = Journal::adopted(name.clone(), current, previous);
+    if let (Some(current), Some(previous)) = (&journal.installed, &journal.previous)
+        && previous.release.counter > current.release.counter
+    {
+        journal.quarantine.push(Quarantined {
+            root: previous.release.root,
+            settings: previous.release.settings,
+            generation: previous.release.generation,
+            code: code::ROLLED_BACK.number,
+        });
+    }
+    Ok(journal)
 }
 
 /// One receipt for each boot of the machine, not for each start of the agent.

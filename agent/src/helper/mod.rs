@@ -3,7 +3,10 @@
 //! key, and signs only what it has done. It never touches the network.
 
 mod adopt;
+mod documents;
+mod judge;
 mod receipts;
+mod recover;
 pub mod settings;
 mod staging;
 
@@ -11,11 +14,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use adopt::{Adopted, Incoming, poll_name};
-use sanaga_proto::failure::Failure;
+use sanaga_proto::code;
+use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::ids::{AppName, NodeKeyId};
 use sanaga_proto::trust::{Alarm, CounterFloor, Floors, KeySet, Stored};
 pub use settings::Settings;
 
+use crate::clock::Reading;
 use crate::identity::{self, Identity, IdentityFiles, NodeKey};
 use crate::slot::{AppFolder, Sidecar};
 use crate::store::shared::SharedStore;
@@ -35,15 +40,18 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Opens the helper of an enrolled node. The first time, trust begins with the enrolled root.
+    /// Opens the helper of an enrolled node. The first time, trust begins with the enrolled root; a
+    /// database that was `lost` is filled again from what else is on the disk.
     ///
     /// # Errors
     /// [`sanaga_proto::code::NOT_ENROLLED`], or a fault of the disk.
     pub fn open(
         store: Arc<SharedStore>,
+        lost: Option<String>,
         identity: Identity,
         files: IdentityFiles,
         apps: PathBuf,
+        now: Reading,
     ) -> Result<Self, Failure> {
         let node_key = NodeKey::load(&files)?;
         let helper = Self {
@@ -53,12 +61,7 @@ impl Helper {
             files,
             apps,
         };
-        if !helper.store.is_begun()? && helper.sidecar_floors().is_empty() {
-            let root = identity::read_optional(&helper.files.root())?.unwrap_or_default();
-            helper.store.begin_trust(&root)?;
-            let epoch = helper.fresh_epoch();
-            helper.store.write(|db| state::begin_chain(db, epoch))?;
-        }
+        helper.begin_or_recover(lost, now)?;
         Ok(helper)
     }
 
@@ -106,12 +109,17 @@ impl Helper {
         self.store.keep(&floors, &[])
     }
 
-    /// Whether a hold stops this node.
+    /// Whether a hold stops this node. Without floors nobody knows, and nothing new may begin; what
+    /// runs does not depend on it.
     ///
     /// # Errors
     /// A fault of the disk.
     pub fn is_held(&self) -> Result<bool, Failure> {
-        let (_, floors, _) = self.load_trust()?;
+        let floors = match self.load_trust() {
+            Ok((_, floors, _)) => floors,
+            Err(failure) if failure.code() == code::FLOORS_LOST => return Ok(true),
+            Err(failure) => return Err(failure),
+        };
         Ok(floors.held("all") || floors.held(&self.node_key_id().to_string()))
     }
 

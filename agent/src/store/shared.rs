@@ -10,24 +10,45 @@ use sanaga_proto::trust::{Alarm, Change, Floors, Stored};
 
 use super::state;
 use super::trust::TrustStore;
-use super::{Store, StoreError};
+use super::{Store, StoreError, rebuild};
 
 /// The database behind a lock.
 pub struct SharedStore {
+    path: PathBuf,
     store: Mutex<Store>,
     floors_copy: PathBuf,
 }
 
 impl SharedStore {
-    /// Opens the database; `floors_copy` is the second place of the floors.
+    /// Opens the database; `floors_copy` is the second place of the floors. A damaged database is
+    /// moved aside; then the text says why, and this one is empty until [`SharedStore::rebuilt`].
     ///
     /// # Errors
-    /// As [`Store::open`].
-    pub fn open(path: &Path, floors_copy: &Path) -> Result<Self, StoreError> {
-        Ok(Self {
-            store: Mutex::new(Store::open(path)?),
+    /// As [`rebuild::open`].
+    pub fn open(path: &Path, floors_copy: &Path) -> Result<(Self, Option<String>), StoreError> {
+        let opened = rebuild::open(path)?;
+        let shared = Self {
+            path: path.to_owned(),
+            store: Mutex::new(opened.store),
             floors_copy: floors_copy.to_owned(),
-        })
+        };
+        Ok((shared, opened.lost))
+    }
+
+    /// Says that a rebuild begins, for a database that is empty and should not be.
+    ///
+    /// # Errors
+    /// The fault of the disk.
+    pub fn rebuild(&self, why: &str) -> Result<(), Failure> {
+        rebuild::begin(&self.path, why).map_err(Failure::of)
+    }
+
+    /// Says that a rebuild has ended.
+    ///
+    /// # Errors
+    /// The fault of the disk.
+    pub fn rebuilt(&self) -> Result<(), Failure> {
+        rebuild::end(&self.path).map_err(Failure::of)
     }
 
     /// Reads.

@@ -142,6 +142,14 @@ pub fn begin_chain(db: &Connection, epoch: u64) -> rusqlite::Result<()> {
     set_note(db, chain_note::ACKNOWLEDGED, &0u64.to_be_bytes())
 }
 
+/// Which chain of receipts this database holds; none before one was begun.
+///
+/// # Errors
+/// [`rusqlite::Error`] for a fault of the database.
+pub fn epoch(db: &Connection) -> rusqlite::Result<Option<u64>> {
+    Ok(Some(number(db, chain_note::EPOCH)?).filter(|epoch| *epoch > 0))
+}
+
 /// Where the chain of the node with this key stands.
 ///
 /// # Errors

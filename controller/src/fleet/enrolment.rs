@@ -96,7 +96,7 @@ pub fn first_assignment(
         content_urls: controller.content_urls(),
         apps: former
             .filter(|former| former.document.environment == node.environment)
-            .map(|former| former.document.apps.clone())
+            .map(|former| former.document.carried())
             .unwrap_or_default(),
     }
 }

@@ -60,6 +60,7 @@ impl Desk {
             counter: placement.counter,
             settings: self.settings_of(node, release)?,
             download_bytes_max: environment.and_then(|environment| environment.download_bytes_max),
+            asked: None,
         })
     }
 
@@ -117,10 +118,11 @@ impl Desk {
     }
 }
 
-/// The apps of an assignment, with one put in or in the place of the former one.
+/// The apps of an assignment, with one put in or in the place of the former one. Only that one is
+/// asked for anew.
 pub(super) fn apps_with(current: Option<&StoredAssignment>, app: AssignedApp) -> Vec<AssignedApp> {
     let mut apps: Vec<AssignedApp> = current
-        .map(|current| current.document.apps.clone())
+        .map(|current| current.document.carried())
         .unwrap_or_default();
     apps.retain(|old| old.app != app.app);
     apps.push(app);

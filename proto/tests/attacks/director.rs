@@ -71,6 +71,7 @@ impl Scene {
                 counter: 4,
                 settings: Vec::new(),
                 download_bytes_max: None,
+                asked: None,
             }],
         }
     }

@@ -444,6 +444,7 @@ async fn a_poll_sees_what_is_there_for_its_node() {
         counter: 1,
         settings: vec![],
         download_bytes_max: None,
+        asked: None,
     };
     let offer = |base: Option<&[u8]>, bytes: &[u8]| {
         Change::SetOffer(StoredOffer {
