@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{Digest, EnvironmentName};
-use sanaga_proto::trust::{Signer as _, envelope, expires_after, root, targets};
+use sanaga_proto::trust::{envelope, expires_after, root, targets};
 
 use super::context::{Actor, Context};
 use super::online::RoleSet;
@@ -55,10 +55,11 @@ impl Draft {
     /// # Errors
     /// `INTERNAL` when the metadata cannot be written, which no input causes.
     pub fn of(founding: &Founding, keys: &ServerKeys, now_s: i64) -> Result<Self, Failure> {
+        let public = |role: &str| keys.public(role).ok_or_else(|| internal("no online key"));
         let online = OnlineKeys {
-            snapshot: keys.snapshot.public().clone(),
-            timestamp: keys.timestamp.public().clone(),
-            director: keys.director.public().clone(),
+            snapshot: public("snapshot")?,
+            timestamp: public("timestamp")?,
+            director: public("director")?,
         };
         let mut environments: Vec<EnvironmentName> = Vec::new();
         for name in ENVIRONMENTS {

@@ -1,10 +1,13 @@
 //! Assignments: every way to a new generation goes through here, so that a node's apps are never
 //! mixed and the director signs nothing that its environment has not signed before.
 
+use std::sync::Arc;
+
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, SettingName};
 use sanaga_proto::manifest::Manifest;
+use sanaga_proto::trust::MemorySigner;
 use sanaga_proto::wire::Document as _;
 use sanaga_proto::wire::assignment::{AssignedApp, Assignment, SettingValue};
 use sanaga_proto::wire::envelope::seal;
@@ -17,6 +20,7 @@ pub(super) struct Desk {
     pub controller: Controller,
     pub environments: Vec<Environment>,
     pub settings: Vec<Setting>,
+    pub director: Arc<MemorySigner>,
 }
 
 impl Desk {
@@ -26,6 +30,7 @@ impl Desk {
             controller: context.controller().await?,
             environments: context.store.environments().await.map_err(Failure::of)?,
             settings: context.store.settings().await.map_err(Failure::of)?,
+            director: context.director().await?,
         })
     }
 
@@ -109,7 +114,7 @@ impl Desk {
             content_urls: self.controller.content_urls.clone(),
             apps,
         };
-        let signed = seal(&document, &context.keys.director).map_err(Failure::of)?;
+        let signed = seal(&document, self.director.as_ref()).map_err(Failure::of)?;
         Ok(StoredAssignment {
             document,
             signed,

@@ -215,7 +215,7 @@ impl World {
         let controller = self.context.store.controller().await.unwrap();
         let environments = self.context.store.environments().await.unwrap();
         let document = first_assignment(&controller, &environments, &node, None, START_S);
-        let signed = seal(&document, &self.context.keys.director).unwrap();
+        let signed = seal(&document, self.context.director().await.unwrap().as_ref()).unwrap();
         let enrolment = Enrolment {
             secret_hash: Digest::of(&token.secret),
             used: TokenUse {

@@ -93,7 +93,8 @@ impl World {
             download_bytes_max: None,
             asked: None,
         }];
-        let director = &self.context.keys.director;
+        let director = self.context.director().await.unwrap();
+        let director = director.as_ref();
         let place = path::pack(&offer.frame_root);
         self.context
             .repository
