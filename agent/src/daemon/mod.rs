@@ -11,9 +11,11 @@ mod node;
 mod orders;
 mod perform;
 mod poller;
+mod renewing;
 mod report;
 mod socket;
 mod start;
+mod thrift;
 mod waiting;
 
 pub use start::run;

@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -24,6 +25,7 @@ use crate::cli::RunOptions;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat, LogLevel, Paths};
 use crate::disk;
+use crate::fetch::budget::Pace;
 use crate::fetch::retry::Breaker;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
@@ -110,13 +112,16 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     tracing::info!(node = %node.helper.identity().node, "agent is running");
     // Under systemd, `Type=notify`; elsewhere nobody listens.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    stop.await;
+    tokio::select! {
+        () = stop => {}
+        () = node.stop.notified() => {}
+    }
     for task in [poller, socket, newcomers, ticker] {
         task.abort();
     }
     let _ = std::fs::remove_file(&paths.socket);
     tracing::info!("agent stops; what it supervises goes on");
-    Ok(())
+    node.broken.borrow_mut().take().map_or(Ok(()), Err)
 }
 
 fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result<Node, Failure> {
@@ -126,21 +131,16 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
     let (store, now) = (Arc::new(store), clock.read());
     let helper = Helper::open(store, lost, identity, files, paths.apps.clone(), now)?;
-    let mut breakers = BTreeMap::new();
-    let uptime_s = clock.read().uptime_s;
-    {
-        let url = helper.identity().url.clone();
-        let (failures, pause_s) = helper.store().read(|db| state::host(db, &url))?;
-        if failures > 0 {
-            breakers.insert(
-                url,
-                Breaker {
-                    failures,
-                    until_uptime_s: uptime_s.saturating_add(pause_s),
-                },
-            );
-        }
-    }
+    let uptime_s = now.uptime_s;
+    let failed = helper.store().read(state::failed_hosts)?;
+    let breakers = failed.into_iter().map(|host| {
+        let breaker = Breaker {
+            failures: host.failures,
+            until_uptime_s: uptime_s.saturating_add(host.pause_s),
+        };
+        (host.url, breaker)
+    });
+    let pace = Pace::new(options.config.fetch.second_bytes_max);
     Ok(Node {
         config: options.config,
         paths,
@@ -148,7 +148,11 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
         helper: Arc::new(helper),
         apps: RefCell::default(),
         contact: RefCell::new(Contact::default()),
-        breakers: RefCell::new(breakers),
+        breakers: RefCell::new(breakers.collect()),
+        pace: Arc::new(Mutex::new(pace)),
+        started: Instant::now(),
+        broken: RefCell::default(),
+        stop: Notify::new(),
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),
@@ -238,6 +242,8 @@ impl Node {
             pack: RefCell::default(),
             damaged_bases: RefCell::default(),
             needs_full: Cell::new(false),
+            noted: Cell::new(0),
+            past_budget: RefCell::default(),
             wake: Notify::new(),
             phase_since_s: Cell::new(self.clock.read().uptime_s),
             failure: RefCell::default(),
