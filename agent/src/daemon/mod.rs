@@ -5,6 +5,7 @@
 mod changes;
 mod driver;
 mod fetching;
+mod from_disk;
 mod gather;
 mod installing;
 mod node;

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::driver::drive;
+use super::from_disk::from_disk;
 use super::node::{App, Contact, Node};
 use super::poller::poll_for_ever;
 use super::socket::listen;
@@ -30,10 +31,10 @@ use crate::fetch::retry::Breaker;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
 use crate::service::Service;
-use crate::slot::{self, AppFolder};
+use crate::slot::AppFolder;
 use crate::store::shared::SharedStore;
 use crate::store::state;
-use crate::update::{Installed, Journal, Quarantined, Seal};
+use crate::update::Journal;
 
 /// Runs the daemon until it is told to stop. What it supervises goes on without it.
 ///
@@ -250,33 +251,6 @@ impl Node {
             last_receipt: Cell::new(None),
         })
     }
-}
-
-/// The journal of an app whose database was lost: what the links name was installed. A newer release
-/// that is `previous` was taken back.
-fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
-    let observed = slot::observe(folder, &BTreeMap::new()).map_err(Failure::of)?;
-    let installed =
-        |slot: Option<u32>| match slot.and_then(|slot| Some((slot, observed.slots.get(&slot)?))) {
-            Some((slot, Seal::Sealed(release))) => Some(Installed {
-                release: release.clone(),
-                slot,
-            }),
-            Some((_, Seal::Damaged(_) | Seal::Unsealed)) | None => None,
-        };
-    let (current, previous) = (installed(observed.current), installed(observed.previous));
-    let mut journal = Journal::adopted(name.clone(), current, previous);
-    if let (Some(current), Some(previous)) = (&journal.installed, &journal.previous)
-        && previous.release.counter > current.release.counter
-    {
-        journal.quarantine.push(Quarantined {
-            root: previous.release.root,
-            settings: previous.release.settings,
-            generation: previous.release.generation,
-            code: code::ROLLED_BACK.number,
-        });
-    }
-    Ok(journal)
 }
 
 /// One receipt for each boot of the machine, not for each start of the agent.
