@@ -21,7 +21,10 @@ pub enum Order {
     /// One [`Report`] each time that something changes, until the connection ends.
     Watch,
     /// Ask the controller now.
-    Pull,
+    Pull {
+        /// Fetch what is assigned even though the data budget is spent.
+        past_budget: bool,
+    },
     /// Fetch and stage what is assigned, and stop there.
     Stage {
         /// The app.

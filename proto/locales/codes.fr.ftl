@@ -105,6 +105,12 @@ asked-to-wait = { $host } demande d'attendre { $seconds } s
     .hint = l'essai reprend tout seul
 base-damaged = un fichier installé est endommagé : { $path }
     .hint = la version entière est téléchargée à la place
+budget-spent =
+    le budget de données est épuisé : { $limit } Mo en { $window ->
+        [day] 24 heures
+       *[month] 30 jours
+    }
+    .hint = ce qui est arrivé est gardé et la suite vient toute seule dans { $wait } ; pour télécharger quand même : sanaga-agent pull --now
 disk-full = plus de place dans { $path } : { $needed } nécessaires, { $free } libres
     .hint = faites de la place ; le site continue de tourner et la mise à jour reprendra toute seule
 not-writable = impossible d'écrire dans { $path } : { $problem }

@@ -89,7 +89,7 @@ pub fn over_network(config: &Config, folder: &Path, token: &str) -> Result<Enrol
     };
     runtime
         .map_err(internal)?
-        .block_on(enrol(folder, token, patience))
+        .block_on(enrol(folder, token, patience, config.fetch.post_quantum))
 }
 
 /// A token on the command line can be seen by everybody on this machine, one on stdin cannot.

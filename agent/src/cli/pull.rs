@@ -1,12 +1,21 @@
 //! `pull`: asks the controller now instead of at the next poll.
 
+use clap::Args;
 use sanaga_proto::failure::Failure;
 
 use super::{Context, Outcome, changed, order};
 use crate::control::Order;
 
-pub fn run(context: &mut Context) -> Result<Outcome, Failure> {
-    let done = order::change(&Order::Pull, context)?;
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// Fetch what is assigned even though the data budget is spent; recorded
+    #[arg(long)]
+    now: bool,
+}
+
+pub fn run(args: &PullArgs, context: &mut Context) -> Result<Outcome, Failure> {
+    let past_budget = args.now;
+    let done = order::change(&Order::Pull { past_budget }, context)?;
     if changed::for_program(&done, context)? {
         return Ok(Outcome::Done);
     }

@@ -44,7 +44,7 @@ impl Client {
             Order::Status | Order::Enrolled | Order::History { .. } => Some(STATUS_PATIENCE),
             // These take as long as the link or the disk takes, or wait for something to happen.
             Order::Watch
-            | Order::Pull
+            | Order::Pull { .. }
             | Order::Stage { .. }
             | Order::Activate { .. }
             | Order::Install { .. }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::wire::receipt::EventKind;
 use tokio::time::{sleep, timeout};
@@ -18,6 +19,12 @@ pub async fn drive(node: Rc<Node>, app: Rc<App>) {
     loop {
         if let Err(failure) = turn(&node, &app).await {
             tracing::error!(app = %app.name, %failure, "nothing can be decided or stored");
+            if failure.code() == code::DATABASE_DAMAGED {
+                // The next start moves it aside and makes it anew; here there is nothing to go on with.
+                *node.broken.borrow_mut() = Some(failure);
+                node.stop.notify_one();
+                return;
+            }
             *app.failure.borrow_mut() = Some(failure);
             node.tell();
             sleep(FAULT_PAUSE).await;
@@ -91,7 +98,7 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
         if decision.journal.phase.is_at_rest() && decision.journal.blocked.is_none() {
             app.failure
                 .borrow_mut()
-                .take_if(|failure| failure.code().exit != sanaga_proto::code::Exit::RolledBack);
+                .take_if(|failure| failure.code().exit != code::Exit::RolledBack);
         }
     }
     for event in &decision.events {

@@ -1,6 +1,7 @@
 //! Bringing a pack here: the cheapest way, from the first host that moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sanaga_proto::code;
@@ -10,14 +11,14 @@ use sanaga_proto::wire::offer::Offer;
 use tokio::time::sleep;
 
 use super::node::{App, Node, PackState};
-use crate::fetch::client::{Host, Patience};
+use crate::fetch::client::{Host, Patience, Thrift};
 use crate::fetch::plan::{Plan, choose};
 use crate::fetch::resume::{self, PackFile};
 use crate::fetch::retry::{RetryPolicy, pause};
 use crate::fetch::{FetchError, tls};
 use crate::identity::{Credentials, IdentityFiles};
 use crate::store::state;
-use crate::update::{Seal, Target};
+use crate::update::{Phase, Seal, Target};
 
 impl Node {
     /// Fetches the pack of a target. Ends early, without a fault, when something else of the app has
@@ -30,7 +31,7 @@ impl Node {
         let offer = self.plan(app, target)?;
         sanaga_durable::make_dir(&self.paths.packs)
             .map_err(|error| crate::disk::durable_failure(&self.paths.packs, error))?;
-        self.drop_other_packs(&offer);
+        self.make_room_for(app, &offer)?;
         let (folder, opened) = (self.paths.packs.clone(), offer.clone());
         let mut pack = tokio::task::spawn_blocking(move || PackFile::open(&folder, &opened))
             .await
@@ -62,7 +63,9 @@ impl Node {
             })
             .filter(|root| !damaged.contains(root))
             .collect();
-        let offers = self.helper.offers(&target.release.root)?;
+        let mut offers = self.helper.offers(&target.release.root)?;
+        // One that alone is over the limit never fits.
+        offers.retain(|offer| offer.pack_bytes <= self.config.limits.packs_bytes_max);
         let had = |offer: &Offer| {
             std::fs::metadata(resume::path(&self.paths.packs, offer)).map_or(0, |file| file.len())
         };
@@ -89,6 +92,9 @@ impl Node {
         offer: &Offer,
         pack: &mut PackFile,
     ) -> Result<(), Failure> {
+        let Some(thrift) = self.thrift(app, offer).await? else {
+            return Ok(());
+        };
         let urls = self.content_urls();
         let may_skip = urls.len() == 1;
         for url in &urls {
@@ -105,7 +111,10 @@ impl Node {
             }
             let before = pack.received();
             let result = match self.host(url) {
-                Ok(host) => self.watched_fetch(app, offer, pack, &host, may_skip).await,
+                Ok(host) => {
+                    let host = host.thrifty(thrift.clone());
+                    self.watched_fetch(app, offer, pack, &host, may_skip).await
+                }
                 Err(error) => Err(error),
             };
             self.settle(app, offer, pack);
@@ -115,6 +124,14 @@ impl Node {
                     return Ok(());
                 }
                 Err(error @ FetchError::Disk { .. }) => return Err(Failure::of(error)),
+                // The answer ended where the budget did: that is not the host's fault.
+                Err(_)
+                    if is_used_up(&thrift, pack.received().saturating_sub(before))
+                        || self.is_spent(app, offer)? =>
+                {
+                    self.moved(url);
+                    return Ok(());
+                }
                 Err(error) => {
                     tracing::info!(host = %url, at = pack.received(), of = pack.total(), %error, "link lost; kept");
                     if pack.received() > before {
@@ -150,13 +167,14 @@ impl Node {
         host: &Host,
         may_skip: bool,
     ) -> Result<(), FetchError> {
-        let shown = pack.progress();
+        let (shown, before) = (pack.progress(), pack.received());
         let fetch = pack.fetch(host, may_skip);
         tokio::pin!(fetch);
         loop {
             tokio::select! {
                 result = &mut fetch => return result,
                 () = sleep(Duration::from_secs(1)) => {
+                    self.note_spent(app, shown.get().saturating_sub(before));
                     if let Some(state) = app.pack.borrow_mut().as_mut().filter(|state| state.offer == *offer) {
                         state.received = shown.get();
                     }
@@ -170,7 +188,11 @@ impl Node {
     fn settle(&self, app: &App, offer: &Offer, pack: &mut PackFile) {
         let cost = pack.take_cost();
         if cost.received_bytes > 0 {
+            // What a long transfer noted on its way is in the budget's ledger already.
+            let fresh = cost.received_bytes.saturating_sub(app.noted.take());
+            let now_s = self.known_s();
             let written = self.helper.store().write(|db| {
+                state::add_spent(db, now_s, fresh)?;
                 state::add_transfer(db, &offer.frame_root, cost.received_bytes, cost.twice_bytes)
             });
             if let Err(failure) = written {
@@ -227,9 +249,12 @@ impl Node {
         let config = if url.starts_with("https://") {
             let files =
                 IdentityFiles::new(self.paths.pinned_root.parent().unwrap_or(&self.paths.state));
-            let credentials = Credentials::load(&files)
-                .map_err(|failure| FetchError::Tls(failure.to_string()))?;
-            Some(tls::pinned(&credentials, self.known_s())?)
+            let credentials = Credentials::load(&files).map_err(FetchError::Own)?;
+            Some(tls::pinned(
+                &credentials,
+                self.known_s(),
+                fetch.post_quantum,
+            )?)
         } else {
             None
         };
@@ -273,26 +298,54 @@ impl Node {
         }
     }
 
-    /// Packs are bounded: one that nobody asks for any more makes room.
-    fn drop_other_packs(&self, keep: &Offer) {
-        let mut wanted = vec![resume::path(&self.paths.packs, keep)];
-        for app in self.apps.borrow().values() {
-            let pack = app.pack.borrow();
-            wanted.extend(
-                pack.as_ref()
-                    .map(|pack| resume::path(&self.paths.packs, &pack.offer)),
-            );
-        }
-        for entry in std::fs::read_dir(&self.paths.packs)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if !wanted.contains(&entry.path()) {
-                let _ = sanaga_durable::remove_file(&entry.path());
+    /// Packs are bounded: those that nobody needs any more are removed, and one for which the rest
+    /// leaves no room waits for it.
+    ///
+    /// # Errors
+    /// [`code::DISK_FULL`] while other apps' packs take the room.
+    fn make_room_for(&self, app: &App, keep: &Offer) -> Result<(), Failure> {
+        let own = resume::path(&self.paths.packs, keep);
+        let apps = self.apps.borrow();
+        let others: BTreeMap<PathBuf, u64> = apps
+            .values()
+            .filter(|other| other.name != app.name && needs_pack(other.phase()))
+            .filter_map(|other| {
+                let pack = other.pack.borrow();
+                let pack = pack.as_ref()?;
+                Some((resume::path(&self.paths.packs, &pack.offer), pack.total))
+            })
+            .filter(|(path, _)| *path != own)
+            .collect();
+        let entries = std::fs::read_dir(&self.paths.packs).into_iter().flatten();
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path != own && !others.contains_key(&path) {
+                let _ = sanaga_durable::remove_file(&path);
             }
         }
+        let bytes_max = self.config.limits.packs_bytes_max;
+        let taken = others
+            .values()
+            .fold(0, |sum: u64, total| sum.saturating_add(*total));
+        let free = bytes_max.saturating_sub(taken);
+        if keep.pack_bytes <= free {
+            return Ok(());
+        }
+        Err(Failure::new(code::DISK_FULL)
+            .arg("path", self.paths.packs.display())
+            .arg("needed", keep.pack_bytes)
+            .arg("free", free))
     }
+}
+
+/// Whether a transfer brought all that the budget let it bring.
+fn is_used_up(thrift: &Thrift, brought: u64) -> bool {
+    thrift.bytes_max.is_some_and(|most| brought >= most)
+}
+
+/// Whether an app in this phase still needs the pack that it fetched.
+const fn needs_pack(phase: Phase) -> bool {
+    matches!(phase, Phase::Fetching | Phase::Held)
 }
 
 /// Uniform in 0..1, so that many nodes do not call at once.

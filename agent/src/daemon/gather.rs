@@ -98,13 +98,15 @@ impl Node {
     /// # Errors
     /// A fault of the disk. Settings that do not fit are kept as the app's failure.
     pub fn follow_assignment(&self, apps: &[Rc<App>]) -> Result<(), Failure> {
-        let Some(assignment) = self.helper.assignment()? else {
-            return Ok(());
-        };
+        // That of a director who was replaced is void.
+        let assignment = self.helper.assignment()?;
         for app in apps {
-            let assigned = assignment.apps.iter().find(|found| found.app == app.name);
-            let wanted = match assigned {
-                Some(assigned) => self.wanted(app, &assignment, assigned)?,
+            let entry = assignment.as_ref().and_then(|assignment| {
+                let found = assignment.apps.iter().find(|found| found.app == app.name);
+                found.map(|found| (assignment, found))
+            });
+            let wanted = match entry {
+                Some((assignment, assigned)) => self.wanted(app, assignment, assigned)?,
                 None => None,
             };
             *app.wanted.borrow_mut() = wanted.map(Rc::new);

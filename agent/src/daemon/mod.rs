@@ -5,15 +5,18 @@
 mod changes;
 mod driver;
 mod fetching;
+mod from_disk;
 mod gather;
 mod installing;
 mod node;
 mod orders;
 mod perform;
 mod poller;
+mod renewing;
 mod report;
 mod socket;
 mod start;
+mod thrift;
 mod waiting;
 
 pub use start::run;

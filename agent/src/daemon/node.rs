@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, Digest, TreeRoot};
@@ -13,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock::{Clock, Reading};
 use crate::config::{Config, Paths};
+use crate::fetch::budget::Pace;
 use crate::fetch::retry::Breaker;
 use crate::health::Monitor;
 use crate::helper::{Helper, Settings};
@@ -29,6 +31,14 @@ pub struct Node {
     pub apps: RefCell<BTreeMap<AppName, Rc<App>>>,
     pub contact: RefCell<Contact>,
     pub breakers: RefCell<BTreeMap<String, Breaker>>,
+    /// How fast packs are read, all together.
+    pub pace: Arc<Mutex<Pace>>,
+    /// When this life of the daemon began.
+    pub started: Instant,
+    /// Why the daemon cannot go on in this life.
+    pub broken: RefCell<Option<Failure>>,
+    /// Ends this life.
+    pub stop: Notify,
     /// Wakes the poller before its time.
     pub poll_now: Notify,
     /// Tells who watches that something changed.
@@ -67,6 +77,10 @@ pub struct App {
     /// A base that was found damaged is not used again.
     pub damaged_bases: RefCell<Vec<TreeRoot>>,
     pub needs_full: Cell<bool>,
+    /// Bytes of the running transfer that are in the budget's ledger already.
+    pub noted: Cell<u64>,
+    /// The tree that an operator lets be fetched past the data budget.
+    pub past_budget: RefCell<Option<TreeRoot>>,
     /// Something that a decision depends on has changed.
     pub wake: Notify,
     pub phase_since_s: Cell<u64>,

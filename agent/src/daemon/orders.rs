@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sanaga_proto::code;
 use sanaga_proto::failure::{Failure, nearest};
 use sanaga_proto::ids::{AppName, Version};
+use sanaga_proto::wire::receipt::EventKind;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -21,7 +22,7 @@ pub(super) async fn follow(node: &Rc<Node>, order: Order) -> Result<Reply, Failu
     match order {
         Order::Status | Order::Enrolled | Order::Watch => node.report().await.map(Reply::Report),
         Order::History { most } => node.history(most).map(Reply::History),
-        Order::Pull => pull(node).await,
+        Order::Pull { past_budget } => pull(node, past_budget).await,
         Order::Stage { app } => order_app(node, &app, update::Order::Stage).await,
         Order::Activate { app } => order_app(node, &app, update::Order::Activate).await,
         Order::Rollback { app } => order_app(node, &app, update::Order::Rollback).await,
@@ -44,7 +45,7 @@ fn find(node: &Node, name: &AppName) -> Result<Rc<App>, Failure> {
 }
 
 /// Asks the controller; the answer says what it led to, which goes on by itself.
-async fn pull(node: &Node) -> Result<Reply, Failure> {
+async fn pull(node: &Node, past_budget: bool) -> Result<Reply, Failure> {
     let started = Instant::now();
     // A poll that was under way when the order came does not count.
     let before = node.polls.get();
@@ -53,12 +54,21 @@ async fn pull(node: &Node) -> Result<Reply, Failure> {
         let polled = node.polled.notified();
         polled.await;
     }
+    if past_budget {
+        let (kind, now) = (EventKind::OperatorAction, node.clock.read());
+        let detail = "what is assigned may be fetched past the data budget";
+        node.helper.note_event(kind, None, detail, now)?;
+    }
     if let Some(failure) = node.contact.borrow().failure.as_ref() {
         let (number, words) = words(failure);
         return Err(failure_of(number, &words));
     }
     let mut changes = Vec::new();
     for app in node.apps.borrow().values() {
+        if past_budget {
+            let wanted = app.wanted.borrow();
+            *app.past_budget.borrow_mut() = wanted.as_ref().map(|wanted| wanted.release.root);
+        }
         app.wake.notify_one();
         changes.extend(Settling::begin(app).map(|settling| settling.change(app)));
     }

@@ -13,10 +13,9 @@ use tokio::time::sleep;
 
 use super::fetching::chance;
 use super::node::{App, Node};
-use crate::enrol;
+use crate::fetch::FetchError;
 use crate::fetch::exchange::{self, Heard, Told};
 use crate::fetch::resume::PackFile;
-use crate::fetch::{FetchError, client::Patience};
 use crate::helper::{Adopted, Incoming};
 use crate::store::state;
 use crate::update::Seal;
@@ -69,11 +68,10 @@ impl Node {
 
     async fn poll_once(&self) -> Result<(), FetchError> {
         let url = self.helper.identity().url.clone();
-        let internal = |failure: Failure| FetchError::Tls(failure.to_string());
-        let delivery = self.helper.delivery().map_err(internal)?;
+        let delivery = self.helper.delivery().map_err(FetchError::Own)?;
         let told = self
             .told(delivery.as_ref().map(|sealed| sealed.bytes.clone()))
-            .map_err(internal)?;
+            .map_err(FetchError::Own)?;
         let host = self.host(&url)?;
         let heard = match exchange::poll(&host, self.helper.node_key_id(), told).await {
             Ok(heard) => heard,
@@ -90,7 +88,7 @@ impl Node {
             self.helper
                 .store()
                 .write(|db| state::acknowledge(db, epoch, number))
-                .map_err(internal)?;
+                .map_err(FetchError::Own)?;
         }
         {
             let mut contact = self.contact.borrow_mut();
@@ -105,6 +103,7 @@ impl Node {
         if heard.news {
             self.take_in(heard);
         }
+        self.renew_if_due().await;
         Ok(())
     }
 
@@ -191,10 +190,10 @@ impl Node {
                 match kept {
                     Ok(()) => {
                         let received = bytes.len() as u64;
-                        let counted = self
-                            .helper
-                            .store()
-                            .write(|db| state::add_transfer(db, frame_root, received, 0));
+                        let counted = self.helper.store().write(|db| {
+                            state::add_spent(db, self.known_s(), received)?;
+                            state::add_transfer(db, frame_root, received, 0)
+                        });
                         if let Err(failure) = counted {
                             tracing::warn!(%failure, "the ledger of the transfer is short");
                         }
@@ -271,41 +270,6 @@ impl Node {
             (runs != Some(root)).then_some(root)
         });
         awaited.collect()
-    }
-
-    /// A certificate that has expired is renewed with the node key alone.
-    async fn renew_if_refused(&self, error: &FetchError) {
-        let mut text = error.to_string();
-        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        while let Some(this) = cause {
-            text.push_str(&this.to_string());
-            cause = this.source();
-        }
-        if error.code() != code::NODE_REFUSED && !text.contains("ertificate") {
-            return;
-        }
-        let mut nonce = [0; 16];
-        if aws_lc_rs::rand::fill(&mut nonce).is_err() {
-            return;
-        }
-        let fetch = &self.config.fetch;
-        let patience = Patience {
-            connect_s: fetch.connect.as_secs(),
-            stall_s: fetch.stall.as_secs(),
-        };
-        let folder = self.paths.pinned_root.parent().unwrap_or(&self.paths.state);
-        match enrol::renew(
-            folder,
-            self.helper.identity(),
-            nonce,
-            self.known_s(),
-            patience,
-        )
-        .await
-        {
-            Ok(()) => tracing::info!("certificate renewed"),
-            Err(failure) => tracing::warn!(%failure, "certificate not renewed"),
-        }
     }
 }
 

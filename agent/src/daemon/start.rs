@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::driver::drive;
+use super::from_disk::from_disk;
 use super::node::{App, Contact, Node};
 use super::poller::poll_for_ever;
 use super::socket::listen;
@@ -24,14 +26,15 @@ use crate::cli::RunOptions;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat, LogLevel, Paths};
 use crate::disk;
+use crate::fetch::budget::Pace;
 use crate::fetch::retry::Breaker;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
 use crate::service::Service;
-use crate::slot::{self, AppFolder};
+use crate::slot::AppFolder;
 use crate::store::shared::SharedStore;
 use crate::store::state;
-use crate::update::{Installed, Journal, Quarantined, Seal};
+use crate::update::Journal;
 
 /// Runs the daemon until it is told to stop. What it supervises goes on without it.
 ///
@@ -110,13 +113,16 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     tracing::info!(node = %node.helper.identity().node, "agent is running");
     // Under systemd, `Type=notify`; elsewhere nobody listens.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    stop.await;
+    tokio::select! {
+        () = stop => {}
+        () = node.stop.notified() => {}
+    }
     for task in [poller, socket, newcomers, ticker] {
         task.abort();
     }
     let _ = std::fs::remove_file(&paths.socket);
     tracing::info!("agent stops; what it supervises goes on");
-    Ok(())
+    node.broken.borrow_mut().take().map_or(Ok(()), Err)
 }
 
 fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result<Node, Failure> {
@@ -126,21 +132,16 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
     let (store, now) = (Arc::new(store), clock.read());
     let helper = Helper::open(store, lost, identity, files, paths.apps.clone(), now)?;
-    let mut breakers = BTreeMap::new();
-    let uptime_s = clock.read().uptime_s;
-    {
-        let url = helper.identity().url.clone();
-        let (failures, pause_s) = helper.store().read(|db| state::host(db, &url))?;
-        if failures > 0 {
-            breakers.insert(
-                url,
-                Breaker {
-                    failures,
-                    until_uptime_s: uptime_s.saturating_add(pause_s),
-                },
-            );
-        }
-    }
+    let uptime_s = now.uptime_s;
+    let failed = helper.store().read(state::failed_hosts)?;
+    let breakers = failed.into_iter().map(|host| {
+        let breaker = Breaker {
+            failures: host.failures,
+            until_uptime_s: uptime_s.saturating_add(host.pause_s),
+        };
+        (host.url, breaker)
+    });
+    let pace = Pace::new(options.config.fetch.second_bytes_max);
     Ok(Node {
         config: options.config,
         paths,
@@ -148,7 +149,11 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
         helper: Arc::new(helper),
         apps: RefCell::default(),
         contact: RefCell::new(Contact::default()),
-        breakers: RefCell::new(breakers),
+        breakers: RefCell::new(breakers.collect()),
+        pace: Arc::new(Mutex::new(pace)),
+        started: Instant::now(),
+        broken: RefCell::default(),
+        stop: Notify::new(),
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),
@@ -238,39 +243,14 @@ impl Node {
             pack: RefCell::default(),
             damaged_bases: RefCell::default(),
             needs_full: Cell::new(false),
+            noted: Cell::new(0),
+            past_budget: RefCell::default(),
             wake: Notify::new(),
             phase_since_s: Cell::new(self.clock.read().uptime_s),
             failure: RefCell::default(),
             last_receipt: Cell::new(None),
         })
     }
-}
-
-/// The journal of an app whose database was lost: what the links name was installed. A newer release
-/// that is `previous` was taken back.
-fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
-    let observed = slot::observe(folder, &BTreeMap::new()).map_err(Failure::of)?;
-    let installed =
-        |slot: Option<u32>| match slot.and_then(|slot| Some((slot, observed.slots.get(&slot)?))) {
-            Some((slot, Seal::Sealed(release))) => Some(Installed {
-                release: release.clone(),
-                slot,
-            }),
-            Some((_, Seal::Damaged(_) | Seal::Unsealed)) | None => None,
-        };
-    let (current, previous) = (installed(observed.current), installed(observed.previous));
-    let mut journal = Journal::adopted(name.clone(), current, previous);
-    if let (Some(current), Some(previous)) = (&journal.installed, &journal.previous)
-        && previous.release.counter > current.release.counter
-    {
-        journal.quarantine.push(Quarantined {
-            root: previous.release.root,
-            settings: previous.release.settings,
-            generation: previous.release.generation,
-            code: code::ROLLED_BACK.number,
-        });
-    }
-    Ok(journal)
 }
 
 /// One receipt for each boot of the machine, not for each start of the agent.

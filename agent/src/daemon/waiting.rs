@@ -71,7 +71,7 @@ async fn answer(stream: UnixStream, knocked: &Notify) -> io::Result<()> {
         }
         Ok(
             Order::Watch
-            | Order::Pull
+            | Order::Pull { .. }
             | Order::Stage { .. }
             | Order::Activate { .. }
             | Order::Install { .. }
@@ -121,7 +121,8 @@ mod tests {
             let operator = async {
                 let status = asking(Order::Status).await.unwrap();
                 assert_eq!(status.unwrap(), Reply::NotEnrolled);
-                for order in [Order::Pull, Order::Watch, Order::History { most: 1 }] {
+                let pull = Order::Pull { past_budget: false };
+                for order in [pull, Order::Watch, Order::History { most: 1 }] {
                     let refused = asking(order).await.unwrap().unwrap_err();
                     assert_eq!(refused.code(), code::NOT_ENROLLED);
                 }

@@ -67,6 +67,9 @@ pub enum FetchError {
         #[source]
         source: std::io::Error,
     },
+    /// Something of our own, not of the link: it keeps its code.
+    #[error("{0}")]
+    Own(Failure),
     /// Our own TLS material does not load.
     #[error("TLS: {0}")]
     Tls(String),
@@ -99,6 +102,7 @@ impl FetchError {
             | Self::Refused { .. }
             | Self::FrameMismatch { .. }
             | Self::Disk { .. }
+            | Self::Own(_)
             | Self::Tls(_) => None,
         }
     }
@@ -123,6 +127,7 @@ impl Coded for FetchError {
             Self::Refused { refusal, .. } => refusal.code(),
             Self::FrameMismatch { .. } => code::FRAME_MISMATCH,
             Self::Disk { source, .. } => crate::disk::code_of(source),
+            Self::Own(failure) => failure.code(),
             Self::Tls(_) => code::INTERNAL,
         }
     }
@@ -143,7 +148,24 @@ impl Coded for FetchError {
                 Args::from([("host", host.clone()), ("offset", offset.to_string())])
             }
             Self::Disk { path, source } => crate::disk::args_of(path, source),
+            Self::Own(failure) => failure.args(),
             Self::Tls(problem) => Args::from([("problem", problem.clone())]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_our_own_keeps_its_code() {
+        let lost = Failure::new(code::NOT_ENROLLED);
+        let told = Failure::of(FetchError::Own(lost));
+        assert_eq!(told.code(), code::NOT_ENROLLED);
+        let full = Failure::new(code::DISK_FULL).arg("path", "/x");
+        let told = FetchError::Own(full);
+        assert_eq!(told.args().get("path").map(String::as_str), Some("/x"));
+        assert_eq!(told.retry(), code::DISK_FULL.retry);
     }
 }

@@ -21,7 +21,8 @@ impl Helper {
         }
     }
 
-    /// Judges everything that came beside the metadata. Gives what is to be kept; what is refused goes into `refused`, and takes nothing else with it.
+    /// Judges everything that came beside the metadata. Gives what is to be kept; what is refused goes
+    /// into `refused`, and takes nothing else with it.
     pub(super) fn judge(
         &self,
         judge: &mut Judge<'_>,

@@ -10,8 +10,10 @@ mod recover;
 pub mod settings;
 mod staging;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 pub use adopt::{Adopted, Incoming, poll_name};
 use sanaga_proto::code;
@@ -37,7 +39,12 @@ pub struct Helper {
     node_key: NodeKey,
     files: IdentityFiles,
     apps: PathBuf,
+    /// Floors of sidecars, as long as these are the ones that were read.
+    sidecars: Mutex<BTreeMap<PathBuf, Known>>,
 }
+
+/// The stamp of a sidecar, and its floors.
+type Known = ((u64, SystemTime), Option<Floors>);
 
 impl Helper {
     /// Opens the helper of an enrolled node. The first time, trust begins with the enrolled root; a
@@ -60,6 +67,7 @@ impl Helper {
             node_key,
             files,
             apps,
+            sidecars: Mutex::default(),
         };
         helper.begin_or_recover(lost, now)?;
         Ok(helper)
@@ -141,16 +149,28 @@ impl Helper {
                 .flatten()
                 .flatten()
             {
-                if !slot.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    continue;
+                if slot.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    floors.extend(self.floors_of(&slot.path()));
                 }
-                let bytes = Sidecar::read(&slot.path())
-                    .ok()
-                    .flatten()
-                    .and_then(|sidecar| sidecar.floors);
-                floors.extend(bytes.and_then(|bytes| Floors::from_bytes(&bytes).ok()));
             }
         }
+        floors
+    }
+
+    /// The floors of one slot's sidecar. They are asked for at every turn, and a sidecar may hold a
+    /// hundred thousand entries: it is read once.
+    fn floors_of(&self, slot: &Path) -> Option<Floors> {
+        let stamp = Sidecar::stamp(slot)?;
+        let mut known = self.sidecars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, floors)) = known.get(slot)
+            && *of == stamp
+        {
+            return floors.clone();
+        }
+        let bytes = Sidecar::read(slot).ok().flatten()?.floors;
+        let floors = bytes.and_then(|bytes| Floors::from_bytes(&bytes).ok());
+        known.retain(|slot, _| slot.exists());
+        known.insert(slot.to_owned(), (stamp, floors.clone()));
         floors
     }
 }

@@ -222,6 +222,41 @@ fn pull_names_what_it_led_to() {
 }
 
 #[test]
+fn a_spent_budget_is_told_with_the_way_past_it() {
+    let world = World::new();
+    let spent = Failure::new(code::BUDGET_SPENT)
+        .arg("limit", "20")
+        .arg("window", "day")
+        .arg("wait", "3 h 20 min");
+    let mut waits = shop();
+    waits.phase = "fetching".to_owned();
+    waits.failure = match Reply::refused(&spent) {
+        Reply::Refused { code, args } => Some((code, args)),
+        other => panic!("{other:?}"),
+    };
+    world.daemon(move |order| match order {
+        Order::Pull { past_budget: true } => vec![led_to(Vec::new())],
+        Order::Status => vec![Reply::Report(report(vec![waits.clone()]))],
+        _ => Vec::new(),
+    });
+    let err = text(&[
+        "error SNG-0310: the data budget is spent: 20 MB in 24 hours",
+        "  hint: what came is kept, and it goes on by itself in 3 h 20 min; to fetch all the same: sanaga-agent pull --now",
+    ]);
+    assert_eq!(world.run("status").err, err);
+    let err = text(&[
+        "erreur SNG-0310: le budget de données est épuisé : 20 Mo en 24 heures",
+        "  conseil: ce qui est arrivé est gardé et la suite vient toute seule dans 3 h 20 min ; pour télécharger quand même : sanaga-agent pull --now",
+    ]);
+    assert_eq!(world.run("status --lang fr").err, err);
+    let ran = world.run("pull --now");
+    assert_eq!(
+        (ran.exit, ran.out.as_str()),
+        (0, "The controller answered in 0.8 s.\n")
+    );
+}
+
+#[test]
 fn install_names_each_app_and_its_versions() {
     let world = World::new();
     let mut waits = Change {
