@@ -96,8 +96,10 @@ pub async fn renew(
     let body = envelope::seal(&request, &node_key).map_err(Failure::of)?;
     let ca =
         identity::read_optional(&files.ca())?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
+    let known = tls::KnownTime::default();
+    known.learn(now_s);
     let config =
-        tls::pinned(&identity::Credentials { ca, client: None }, now_s).map_err(Failure::of)?;
+        tls::pinned(&identity::Credentials { ca, client: None }, known).map_err(Failure::of)?;
     let host = Host::new(&identity.url, Some(config), patience).map_err(Failure::of)?;
     let answer = host
         .post("/v1/renew", body, Welcome::BYTES_MAX)

@@ -6,6 +6,7 @@ mod changes;
 mod driver;
 mod fetching;
 mod gather;
+mod hosts;
 mod installing;
 mod node;
 mod orders;

@@ -11,12 +11,12 @@ use sanaga_proto::trust::Allowance;
 use sanaga_proto::wire::poll::{AppStatus, name};
 use tokio::time::sleep;
 
-use super::fetching::chance;
+use super::hosts::chance;
 use super::node::{App, Node};
 use crate::enrol;
+use crate::fetch::FetchError;
 use crate::fetch::exchange::{self, Heard, Told};
 use crate::fetch::resume::PackFile;
-use crate::fetch::{FetchError, client::Patience};
 use crate::helper::{Adopted, Incoming};
 use crate::store::state;
 use crate::update::Seal;
@@ -98,7 +98,10 @@ impl Node {
             contact.failure = None;
             contact.start_over = false;
         }
-        self.breakers.borrow_mut().remove(&url);
+        let failed = self.breakers.borrow().contains_key(&url);
+        if failed {
+            self.moved(&url);
+        }
         for app in self.apps.borrow().values() {
             app.needs_full.set(false);
         }
@@ -288,22 +291,20 @@ impl Node {
         if aws_lc_rs::rand::fill(&mut nonce).is_err() {
             return;
         }
-        let fetch = &self.config.fetch;
-        let patience = Patience {
-            connect_s: fetch.connect.as_secs(),
-            stall_s: fetch.stall.as_secs(),
-        };
         let folder = self.paths.pinned_root.parent().unwrap_or(&self.paths.state);
         match enrol::renew(
             folder,
             self.helper.identity(),
             nonce,
             self.known_s(),
-            patience,
+            self.patience(),
         )
         .await
         {
-            Ok(()) => tracing::info!("certificate renewed"),
+            Ok(()) => {
+                self.forget_tls();
+                tracing::info!("certificate renewed");
+            }
             Err(failure) => tracing::warn!(%failure, "certificate not renewed"),
         }
     }

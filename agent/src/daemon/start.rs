@@ -25,6 +25,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat, LogLevel, Paths};
 use crate::disk;
 use crate::fetch::retry::Breaker;
+use crate::fetch::tls::KnownTime;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
 use crate::service::Service;
@@ -126,21 +127,7 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
     let (store, now) = (Arc::new(store), clock.read());
     let helper = Helper::open(store, lost, identity, files, paths.apps.clone(), now)?;
-    let mut breakers = BTreeMap::new();
-    let uptime_s = clock.read().uptime_s;
-    {
-        let url = helper.identity().url.clone();
-        let (failures, pause_s) = helper.store().read(|db| state::host(db, &url))?;
-        if failures > 0 {
-            breakers.insert(
-                url,
-                Breaker {
-                    failures,
-                    until_uptime_s: uptime_s.saturating_add(pause_s),
-                },
-            );
-        }
-    }
+    let breakers = breakers(&helper, now.uptime_s)?;
     Ok(Node {
         config: options.config,
         paths,
@@ -149,11 +136,31 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
         apps: RefCell::default(),
         contact: RefCell::new(Contact::default()),
         breakers: RefCell::new(breakers),
+        hosts: RefCell::default(),
+        tls: RefCell::default(),
+        tls_time: KnownTime::default(),
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),
         polled: Notify::new(),
     })
+}
+
+/// How hosts behaved in the former life: a thousand agents that come back together do not all call
+/// a host that failed them.
+fn breakers(helper: &Helper, uptime_s: u64) -> Result<BTreeMap<String, Breaker>, Failure> {
+    let known = helper.store().read(state::hosts)?;
+    let failing = known.into_iter().filter(|(_, failures, _)| *failures > 0);
+    Ok(failing
+        .map(|(url, failures, pause_s)| {
+            let until_uptime_s = uptime_s.saturating_add(pause_s);
+            let breaker = Breaker {
+                failures,
+                until_uptime_s,
+            };
+            (url, breaker)
+        })
+        .collect())
 }
 
 /// A socket that is left from a killed agent is ours to remove: the lock says that nobody else runs.

@@ -273,19 +273,19 @@ pub fn acknowledge(db: &Connection, epoch: u64, acknowledged: u64) -> rusqlite::
     Ok(())
 }
 
-/// The ledger of a pack: bytes read from the network, and those of them that were read before.
+/// The ledger of a pack: bytes read from the network, and those of them that were read before; none
+/// before its transfer began.
 ///
 /// # Errors
 /// [`rusqlite::Error`] for a fault of the database.
-pub fn transfer(db: &Connection, frame_root: &Digest) -> rusqlite::Result<(u64, u64)> {
+pub fn transfer(db: &Connection, frame_root: &Digest) -> rusqlite::Result<Option<(u64, u64)>> {
     let mut statement =
         db.prepare_cached("SELECT received, twice FROM transfer WHERE frame_root = ?1")?;
-    let row = statement
+    statement
         .query_row([frame_root.0.as_slice()], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
-        .optional()?;
-    Ok(row.unwrap_or_default())
+        .optional()
 }
 
 /// Adds to the ledger of a pack.
@@ -306,16 +306,15 @@ pub fn add_transfer(
     Ok(())
 }
 
-/// How a host behaved: failures in a row, and the pause after the last one in seconds.
+/// How each host behaved: its URL, failures in a row, and the pause after the last one in seconds.
 ///
 /// # Errors
 /// [`rusqlite::Error`] for a fault of the database.
-pub fn host(db: &Connection, url: &str) -> rusqlite::Result<(u32, u64)> {
-    let mut statement = db.prepare_cached("SELECT failures, pause_s FROM host WHERE url = ?1")?;
-    Ok(statement
-        .query_row([url], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?
-        .unwrap_or_default())
+pub fn hosts(db: &Connection) -> rusqlite::Result<Vec<(String, u32, u64)>> {
+    let mut statement =
+        db.prepare_cached("SELECT url, failures, pause_s FROM host ORDER BY url")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
 }
 
 /// Keeps how a host behaved.
