@@ -98,8 +98,10 @@ pub async fn renew(
     let body = envelope::seal(&request, &node_key).map_err(Failure::of)?;
     let ca =
         identity::read_optional(&files.ca())?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
+    let known = tls::KnownTime::default();
+    known.learn(now_s);
     let credentials = identity::Credentials { ca, client: None };
-    let config = tls::pinned(&credentials, now_s, post_quantum).map_err(Failure::of)?;
+    let config = tls::pinned(&credentials, known, post_quantum).map_err(Failure::of)?;
     let host = Host::new(&identity.url, Some(config), patience).map_err(Failure::of)?;
     let answer = host
         .post("/v1/renew", body, Welcome::BYTES_MAX)

@@ -6,10 +6,12 @@
 //! What the machine lacks it says through [`missing`].
 
 mod attacks;
+mod cuts;
 mod first_hour;
 mod machine_states;
 mod python_tuf;
 mod trees;
+mod wire;
 
 use std::error::Error;
 use std::fmt;
@@ -20,6 +22,8 @@ use anyhow::Result;
 pub const ALL: &[Proof] = &[
     first_hour::PROOF,
     trees::PROOF,
+    cuts::PROOF,
+    wire::PROOF,
     attacks::PROOF,
     machine_states::PROOF,
     python_tuf::PROOF,

@@ -33,6 +33,37 @@ pub struct Node<'w> {
     pub link: Link,
     agent: Option<Proc>,
     starts: u32,
+    program: Option<PathBuf>,
+}
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// What its link is like.
+    pub link: Plan,
+    /// Its `agent.toml`.
+    pub toml: String,
+    /// Another agent than the one that is built for all tests.
+    pub program: Option<PathBuf>,
+}
+
+impl Seat {
+    /// Behind this link, with the short times of tests.
+    #[must_use]
+    pub fn behind(link: Plan) -> Self {
+        Self {
+            link,
+            toml: AGENT_TOML.to_owned(),
+            program: None,
+        }
+    }
+
+    /// Polls so seldom that it only does when it is told to, or has something to tell.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.toml = self.toml.replace("interval_s = 5", "interval_s = 604800");
+        self
+    }
 }
 
 impl<'w> Controller<'w> {
@@ -41,6 +72,14 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn start(world: &'w World) -> Result<Self> {
+        Self::found(world, &[])
+    }
+
+    /// Founds a repository with more words to `init`, and serves it.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn found(world: &'w World, words: &[&str]) -> Result<Self> {
         let home = world.dir("controller")?;
         let port = free_port()?;
         let mut controller = Self {
@@ -54,6 +93,7 @@ impl<'w> Controller<'w> {
         controller
             .cmd()?
             .args(["init", "--name", "Demo", "--person", "ada", "--url", &url])
+            .args(words)
             .ok()?;
         controller.serve()?;
         Ok(controller)
@@ -71,6 +111,17 @@ impl<'w> Controller<'w> {
         )?;
         server.wait_for_line("Serving")?;
         self.server = Some(server);
+        Ok(())
+    }
+
+    /// Stops serving; answers on their way are finished.
+    ///
+    /// # Errors
+    /// When the server does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut server) = self.server.take() {
+            server.terminate()?;
+        }
         Ok(())
     }
 
@@ -93,10 +144,10 @@ impl<'w> Controller<'w> {
         &self.home
     }
 
-    /// The port that it listens on.
+    /// Where it listens.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn address(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// Writes a release of the notebook and publishes it.
@@ -160,16 +211,22 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn enrol(&self, site: &str, name: &str, plan: Plan) -> Result<Node<'w>> {
-        let upstream = std::net::SocketAddr::from(([127, 0, 0, 1], self.port));
-        let link = Link::start(upstream, plan)?;
+        self.enrol_as(site, name, Seat::behind(plan))
+    }
+
+    /// Enrols a node that is set up like that, and starts its agent.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn enrol_as(&self, site: &str, name: &str, seat: Seat) -> Result<Node<'w>> {
+        let link = Link::start(self.address(), seat.link)?;
         // The node knows the controller by the near end of its link.
         let token = Token {
             url: format!("https://127.0.0.1:{}", link.port()),
             ..self.token(site, name)?
         };
         let home = self.world.dir(name)?;
-        self.world
-            .write(&format!("{name}/agent.toml"), AGENT_TOML)?;
+        self.world.write(&format!("{name}/agent.toml"), seat.toml)?;
         let mut node = Node {
             world: self.world,
             name: name.to_owned(),
@@ -177,6 +234,7 @@ impl<'w> Controller<'w> {
             link,
             agent: None,
             starts: 0,
+            program: seat.program,
         };
         node.cmd()?.args(["enroll", &token.to_text()]).ok()?;
         node.start()?;
@@ -216,7 +274,11 @@ impl Node<'_> {
     /// # Errors
     /// When the binaries cannot be built.
     pub fn cmd(&self) -> Result<Cmd> {
-        Ok(self.world.agent()?.env("SANAGA_HOME", &self.home))
+        let agent = match &self.program {
+            Some(program) => self.world.cmd(program),
+            None => self.world.agent()?,
+        };
+        Ok(agent.env("SANAGA_HOME", &self.home))
     }
 
     /// Starts the agent.

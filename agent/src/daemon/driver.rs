@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::wire::receipt::EventKind;
@@ -37,6 +38,9 @@ pub async fn drive(node: Rc<Node>, app: Rc<App>) {
     reason = "what is not named here is handed on whole"
 )]
 async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
+    // Whatever woke us up to here is seen by looking. Left standing, it would break off the transfer
+    // that is decided now, and the bytes on their way would be paid for twice.
+    let _seen = app.wake.notified().now_or_never();
     node.watch_what_runs(app).await;
     let facts = node.gather(app).await?;
     let before = app.journal.borrow().clone();

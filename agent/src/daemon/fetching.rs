@@ -5,18 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::TreeRoot;
 use sanaga_proto::wire::offer::Offer;
 use tokio::time::sleep;
 
 use super::node::{App, Node, PackState};
-use crate::fetch::client::{Host, Patience, Thrift};
+use crate::fetch::FetchError;
+use crate::fetch::client::{Host, Thrift};
 use crate::fetch::plan::{Plan, choose};
 use crate::fetch::resume::{self, PackFile};
-use crate::fetch::retry::{RetryPolicy, pause};
-use crate::fetch::{FetchError, tls};
-use crate::identity::{Credentials, IdentityFiles};
 use crate::store::state;
 use crate::update::{Phase, Seal, Target};
 
@@ -37,6 +35,7 @@ impl Node {
             .await
             .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?
             .map_err(Failure::of)?;
+        self.begin_ledger(&offer, &pack);
         self.show(app, &offer, &pack);
         while !pack.is_complete() {
             tokio::select! {
@@ -184,6 +183,27 @@ impl Node {
         }
     }
 
+    /// Opens the ledger of a transfer. An agent that was killed had no time to write down the last
+    /// bytes that it read; those that reached the disk are counted now.
+    fn begin_ledger(&self, offer: &Offer, pack: &PackFile) {
+        let root = &offer.frame_root;
+        let begun = self
+            .helper
+            .store()
+            .write(|db| match state::transfer(db, root)? {
+                Some((received, twice)) => {
+                    let known = received.saturating_sub(twice);
+                    state::add_transfer(db, root, pack.received().saturating_sub(known), 0)
+                }
+                // What is whole already came another way, on a stick or inside a poll.
+                None if pack.is_complete() => Ok(()),
+                None => state::add_transfer(db, root, 0, 0),
+            });
+        if let Err(failure) = begun {
+            tracing::warn!(%failure, "the ledger of the transfer is short");
+        }
+    }
+
     /// Puts what a transfer has cost into the ledger, and shows where it stands.
     fn settle(&self, app: &App, offer: &Offer, pack: &mut PackFile) {
         let cost = pack.take_cost();
@@ -220,82 +240,7 @@ impl Node {
             .store()
             .read(|db| state::transfer(db, &offer.frame_root))
             .ok()?;
-        Some(ledger.0)
-    }
-
-    /// The hosts that packs come from, in order.
-    pub fn content_urls(&self) -> Vec<String> {
-        let assigned = self
-            .helper
-            .assignment()
-            .ok()
-            .flatten()
-            .map(|assignment| assignment.content_urls);
-        assigned
-            .filter(|urls| !urls.is_empty())
-            .unwrap_or_else(|| vec![self.helper.identity().url.clone()])
-    }
-
-    /// A host by its URL, with our credentials if it is the controller.
-    ///
-    /// # Errors
-    /// [`FetchError::Tls`] when a certificate or key does not load.
-    pub fn host(&self, url: &str) -> Result<Host, FetchError> {
-        let fetch = &self.config.fetch;
-        let patience = Patience {
-            connect_s: fetch.connect.as_secs(),
-            stall_s: fetch.stall.as_secs(),
-        };
-        let config = if url.starts_with("https://") {
-            let files =
-                IdentityFiles::new(self.paths.pinned_root.parent().unwrap_or(&self.paths.state));
-            let credentials = Credentials::load(&files).map_err(FetchError::Own)?;
-            Some(tls::pinned(
-                &credentials,
-                self.known_s(),
-                fetch.post_quantum,
-            )?)
-        } else {
-            None
-        };
-        Host::new(url, config, patience)
-    }
-
-    fn moved(&self, url: &str) {
-        self.breakers
-            .borrow_mut()
-            .entry(url.to_owned())
-            .or_default()
-            .moved();
-        self.keep_breaker(url, 0, 0);
-    }
-
-    /// Counts a failure of a host, in memory and for the next life.
-    pub fn failed(&self, url: &str, error: &FetchError) -> Duration {
-        let fetch = &self.config.fetch;
-        let policy = RetryPolicy {
-            min_s: fetch.retry_min.as_secs(),
-            max_s: fetch.retry_max.as_secs(),
-        };
-        let mut breakers = self.breakers.borrow_mut();
-        let breaker = breakers.entry(url.to_owned()).or_default();
-        let failures = breaker.failures.saturating_add(1);
-        let wait = pause(policy, failures, chance(), error.wait_s());
-        breaker.failed(wait, self.clock.read().uptime_s);
-        drop(breakers);
-        self.keep_breaker(url, failures, wait.as_secs());
-        tracing::debug!(host = %url, code = %error.code(), wait_s = wait.as_secs(), "host failed");
-        wait
-    }
-
-    fn keep_breaker(&self, url: &str, failures: u32, pause_s: u64) {
-        if let Err(failure) = self
-            .helper
-            .store()
-            .write(|db| state::set_host(db, url, failures, pause_s))
-        {
-            tracing::warn!(%failure, "how a host behaved is not remembered");
-        }
+        ledger.map(|(received, _)| received)
     }
 
     /// Packs are bounded: those that nobody needs any more are removed, and one for which the rest
@@ -346,13 +291,4 @@ fn is_used_up(thrift: &Thrift, brought: u64) -> bool {
 /// Whether an app in this phase still needs the pack that it fetched.
 const fn needs_pack(phase: Phase) -> bool {
     matches!(phase, Phase::Fetching | Phase::Held)
-}
-
-/// Uniform in 0..1, so that many nodes do not call at once.
-pub(super) fn chance() -> f64 {
-    let mut bytes = [0; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
-    }
 }

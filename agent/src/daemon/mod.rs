@@ -7,6 +7,7 @@ mod driver;
 mod fetching;
 mod from_disk;
 mod gather;
+mod hosts;
 mod installing;
 mod node;
 mod orders;

@@ -15,7 +15,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::clock::{Clock, Reading};
 use crate::config::{Config, Paths};
 use crate::fetch::budget::Pace;
+use crate::fetch::client::Host;
 use crate::fetch::retry::Breaker;
+use crate::fetch::tls::KnownTime;
 use crate::health::Monitor;
 use crate::helper::{Helper, Settings};
 use crate::service::Service;
@@ -39,6 +41,12 @@ pub struct Node {
     pub broken: RefCell<Option<Failure>>,
     /// Ends this life.
     pub stop: Notify,
+    /// Hosts that are talked to, by URL.
+    pub hosts: RefCell<BTreeMap<String, Host>>,
+    /// Our side of TLS, with the sessions that can be taken up again.
+    pub tls: RefCell<Option<rustls::ClientConfig>>,
+    /// The least time that it can be, for TLS.
+    pub tls_time: KnownTime,
     /// Wakes the poller before its time.
     pub poll_now: Notify,
     /// Tells who watches that something changed.

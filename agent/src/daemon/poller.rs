@@ -11,7 +11,7 @@ use sanaga_proto::trust::Allowance;
 use sanaga_proto::wire::poll::{AppStatus, name};
 use tokio::time::sleep;
 
-use super::fetching::chance;
+use super::hosts::chance;
 use super::node::{App, Node};
 use crate::fetch::FetchError;
 use crate::fetch::exchange::{self, Heard, Told};
@@ -96,7 +96,10 @@ impl Node {
             contact.failure = None;
             contact.start_over = false;
         }
-        self.breakers.borrow_mut().remove(&url);
+        let failed = self.breakers.borrow().contains_key(&url);
+        if failed {
+            self.moved(&url);
+        }
         for app in self.apps.borrow().values() {
             app.needs_full.set(false);
         }

@@ -8,7 +8,7 @@ use x509_cert::der::Decode as _;
 
 use super::node::Node;
 use crate::enrol;
-use crate::fetch::{FetchError, client::Patience};
+use crate::fetch::FetchError;
 use crate::identity::{IdentityFiles, read_optional};
 use crate::store::state;
 
@@ -59,22 +59,20 @@ impl Node {
         if aws_lc_rs::rand::fill(&mut nonce).is_err() {
             return;
         }
-        let fetch = &self.config.fetch;
-        let patience = Patience {
-            connect_s: fetch.connect.as_secs(),
-            stall_s: fetch.stall.as_secs(),
-        };
         let folder = self.paths.pinned_root.parent().unwrap_or(&self.paths.state);
         let renewed = enrol::renew(
             folder,
             self.helper.identity(),
             nonce,
             self.known_s(),
-            patience,
-            fetch.post_quantum,
+            self.patience(),
+            self.config.fetch.post_quantum,
         );
         match renewed.await {
-            Ok(()) => tracing::info!("certificate renewed"),
+            Ok(()) => {
+                self.forget_tls();
+                tracing::info!("certificate renewed");
+            }
             Err(failure) => tracing::warn!(%failure, "certificate not renewed"),
         }
     }

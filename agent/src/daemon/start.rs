@@ -28,6 +28,7 @@ use crate::config::{Log, LogFormat, LogLevel, Paths};
 use crate::disk;
 use crate::fetch::budget::Pace;
 use crate::fetch::retry::Breaker;
+use crate::fetch::tls::KnownTime;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
 use crate::service::Service;
@@ -132,15 +133,7 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
     let (store, now) = (Arc::new(store), clock.read());
     let helper = Helper::open(store, lost, identity, files, paths.apps.clone(), now)?;
-    let uptime_s = now.uptime_s;
-    let failed = helper.store().read(state::failed_hosts)?;
-    let breakers = failed.into_iter().map(|host| {
-        let breaker = Breaker {
-            failures: host.failures,
-            until_uptime_s: uptime_s.saturating_add(host.pause_s),
-        };
-        (host.url, breaker)
-    });
+    let breakers = breakers(&helper, now.uptime_s)?;
     let pace = Pace::new(options.config.fetch.second_bytes_max);
     Ok(Node {
         config: options.config,
@@ -149,16 +142,33 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
         helper: Arc::new(helper),
         apps: RefCell::default(),
         contact: RefCell::new(Contact::default()),
-        breakers: RefCell::new(breakers.collect()),
         pace: Arc::new(Mutex::new(pace)),
         started: Instant::now(),
         broken: RefCell::default(),
         stop: Notify::new(),
+        breakers: RefCell::new(breakers),
+        hosts: RefCell::default(),
+        tls: RefCell::default(),
+        tls_time: KnownTime::default(),
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),
         polled: Notify::new(),
     })
+}
+
+/// How hosts behaved in the former life: a thousand agents that come back together do not all call
+/// a host that failed them.
+fn breakers(helper: &Helper, uptime_s: u64) -> Result<BTreeMap<String, Breaker>, Failure> {
+    let failed = helper.store().read(state::failed_hosts)?;
+    let breakers = failed.into_iter().map(|host| {
+        let breaker = Breaker {
+            failures: host.failures,
+            until_uptime_s: uptime_s.saturating_add(host.pause_s),
+        };
+        (host.url, breaker)
+    });
+    Ok(breakers.collect())
 }
 
 /// A socket that is left from a killed agent is ours to remove: the lock says that nobody else runs.

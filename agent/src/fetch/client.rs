@@ -11,8 +11,8 @@ use sanaga_proto::wire::Document;
 use sanaga_proto::wire::enrol::Refusal;
 use tokio::time::timeout;
 
-use super::FetchError;
 use super::budget::Pace;
+use super::{FetchError, tls};
 
 /// How patient a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,18 +67,16 @@ impl Host {
         tls: Option<rustls::ClientConfig>,
         patience: Patience,
     ) -> Result<Self, FetchError> {
-        let mut builder = reqwest::Client::builder()
+        let tls = tls.map_or_else(tls::nobody, Ok)?;
+        let client = reqwest::Client::builder()
             .http1_only()
             .no_proxy()
             .referer(false)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(patience.connect_s))
             .pool_max_idle_per_host(1)
-            .pool_idle_timeout(Duration::from_secs(60));
-        if let Some(tls) = tls {
-            builder = builder.tls_backend_preconfigured(tls);
-        }
-        let client = builder
+            .pool_idle_timeout(Duration::from_secs(60))
+            .tls_backend_preconfigured(tls)
             .build()
             .map_err(|error| FetchError::Tls(error.to_string()))?;
         let url = url.trim_end_matches('/').to_owned();

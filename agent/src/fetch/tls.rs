@@ -3,6 +3,7 @@
 //! notBefore), or the wall clock if that is sure: content trust never rests on TLS.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,14 +14,30 @@ use sanaga_proto::ids::Digest;
 use super::FetchError;
 use crate::identity::Credentials;
 
-/// The configuration of a connection to the controller. `now_s` is the least time that it can be;
+/// The least time that it can be, in seconds since 1970. It moves on while a configuration is in use:
+/// a TLS session can only be taken up again with the configuration that it was made with.
+#[derive(Debug, Clone, Default)]
+pub struct KnownTime(Arc<AtomicU64>);
+
+impl KnownTime {
+    /// Tells it what is known now; a wall clock that was wrong may have taken it back.
+    pub fn learn(&self, now_s: u64) {
+        self.0.store(now_s, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The configuration of connections to the controller, and the sessions that were made with it.
 /// `post_quantum` chooses the key exchange.
 ///
 /// # Errors
 /// [`FetchError::Tls`] when a certificate or key does not load.
 pub fn pinned(
     credentials: &Credentials,
-    now_s: u64,
+    known: KnownTime,
     post_quantum: bool,
 ) -> Result<ClientConfig, FetchError> {
     let mut roots = RootCertStore::empty();
@@ -30,7 +47,7 @@ pub fn pinned(
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(tls)?;
-    let verifier = Arc::new(Patient { inner, now_s });
+    let verifier = Arc::new(Patient { inner, known });
     let builder = ClientConfig::builder_with_provider(exchanging(post_quantum))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(tls)?
@@ -47,6 +64,20 @@ pub fn pinned(
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// For hosts without TLS: it trusts nobody. A client is never made without one of our own, since it
+/// would look for the machine's authorities, which no content rests on, and end the agent if there
+/// are none.
+///
+/// # Errors
+/// [`FetchError::Tls`] when the provider does not load.
+pub fn nobody() -> Result<ClientConfig, FetchError> {
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(tls)?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
 }
 
 /// The configuration of the first contact: the CA is not known yet, only the digest of its key. The
@@ -116,7 +147,7 @@ fn not_before_s(certificate: &[u8]) -> Option<u64> {
 #[derive(Debug)]
 struct Patient {
     inner: Arc<WebPkiServerVerifier>,
-    now_s: u64,
+    known: KnownTime,
 }
 
 impl ServerCertVerifier for Patient {
@@ -134,8 +165,9 @@ impl ServerCertVerifier for Patient {
             .filter_map(|certificate| not_before_s(certificate))
             .max()
             .unwrap_or_default();
-        let now =
-            UnixTime::since_unix_epoch(std::time::Duration::from_secs(self.now_s.max(issued_s)));
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            self.known.get().max(issued_s),
+        ));
         self.inner
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
@@ -189,7 +221,8 @@ impl ServerCertVerifier for ByToken {
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
-        Patient { inner, now_s: 0 }.verify_server_cert(
+        let known = KnownTime::default();
+        Patient { inner, known }.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
@@ -249,7 +282,7 @@ mod tests {
         let classic = [NamedGroup::X25519, NamedGroup::secp256r1];
         let hybrid = [&[NamedGroup::X25519MLKEM768], classic.as_slice()].concat();
         for (post_quantum, expected) in [(false, classic.as_slice()), (true, hybrid.as_slice())] {
-            let pinned = pinned(&credentials, 0, post_quantum).unwrap();
+            let pinned = pinned(&credentials, KnownTime::default(), post_quantum).unwrap();
             assert_eq!(groups(&pinned), expected);
             let first = first_contact(Digest::of(b"key"), post_quantum).unwrap();
             assert_eq!(groups(&first), expected);

@@ -280,19 +280,19 @@ pub fn acknowledge(db: &Connection, epoch: u64, acknowledged: u64) -> rusqlite::
     Ok(())
 }
 
-/// The ledger of a pack: bytes read from the network, and those of them that were read before.
+/// The ledger of a pack: bytes read from the network, and those of them that were read before; none
+/// before its transfer began.
 ///
 /// # Errors
 /// [`rusqlite::Error`] for a fault of the database.
-pub fn transfer(db: &Connection, frame_root: &Digest) -> rusqlite::Result<(u64, u64)> {
+pub fn transfer(db: &Connection, frame_root: &Digest) -> rusqlite::Result<Option<(u64, u64)>> {
     let mut statement =
         db.prepare_cached("SELECT received, twice FROM transfer WHERE frame_root = ?1")?;
-    let row = statement
+    statement
         .query_row([frame_root.0.as_slice()], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
-        .optional()?;
-    Ok(row.unwrap_or_default())
+        .optional()
 }
 
 /// Adds to the ledger of a pack.

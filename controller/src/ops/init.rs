@@ -29,6 +29,8 @@ pub struct Founding {
     pub name: String,
     /// Where nodes reach it, without a path.
     pub url: String,
+    /// Where packs are fetched from, in order of preference; empty means `url`.
+    pub content_urls: Vec<String>,
     /// What data costs.
     pub price: Price,
     /// Whose keys sign.
@@ -133,7 +135,7 @@ pub async fn found(
         url: founding.url.clone(),
         repository,
         price: founding.price.clone(),
-        content_urls: Vec::new(),
+        content_urls: founding.content_urls.clone(),
         created_at_s: context.now_s(),
     }));
     for name in ENVIRONMENTS {

@@ -75,6 +75,7 @@ impl World {
         Founding {
             name: "Test".to_owned(),
             url: "https://deploy.example.cm:8443".to_owned(),
+            content_urls: Vec::new(),
             price: Price {
                 thousandths_per_mb: 1_000,
                 currency: "XAF".to_owned(),
