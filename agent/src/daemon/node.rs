@@ -53,6 +53,8 @@ pub struct Node {
     pub changed: Notify,
     /// Counts polls that ended, well or not.
     pub polls: Cell<u64>,
+    /// A poll is under way.
+    pub polling: Cell<bool>,
     pub polled: Notify,
 }
 

@@ -22,13 +22,18 @@ use crate::update::Seal;
 
 /// When neither the configuration nor an assignment says how often, seconds.
 const INTERVAL_S: u64 = 60;
+/// Between two polls while all floors are lost.
+const FLOORS_LOST_PAUSE: Duration = Duration::from_secs(6 * 3_600);
 /// Two polls that were asked for are at least so far apart.
 const GAP: Duration = Duration::from_secs(1);
 
 /// Polls for as long as the daemon lives.
 pub async fn poll_for_ever(node: Rc<Node>) {
     loop {
-        let wait = match node.poll_once().await {
+        node.polling.set(true);
+        let polled = node.poll_once().await;
+        node.polling.set(false);
+        let wait = match polled {
             Ok(()) => node.interval(),
             Err(error) => {
                 tracing::info!(%error, code = %error.code(), "poll failed");
@@ -49,6 +54,11 @@ pub async fn poll_for_ever(node: Rc<Node>) {
 
 impl Node {
     fn interval(&self) -> Duration {
+        // Without floors all that is sent is refused, and sent again: the receipts are through.
+        let is_lost = |failure: &Failure| failure.code() == code::FLOORS_LOST;
+        if self.contact.borrow().failure.as_ref().is_some_and(is_lost) {
+            return FLOORS_LOST_PAUSE;
+        }
         let assigned = self
             .helper
             .assignment()
@@ -192,9 +202,10 @@ impl Node {
                     .and_then(|mut pack| pack.put("controller", bytes));
                 match kept {
                     Ok(()) => {
-                        let received = bytes.len() as u64;
+                        // The time is asked before the database is taken: it is in there, too.
+                        let (received, now_s) = (bytes.len() as u64, self.known_s());
                         let counted = self.helper.store().write(|db| {
-                            state::add_spent(db, self.known_s(), received)?;
+                            state::add_spent(db, now_s, received)?;
                             state::add_transfer(db, frame_root, received, 0)
                         });
                         if let Err(failure) = counted {

@@ -153,6 +153,7 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),
+        polling: Cell::new(false),
         polled: Notify::new(),
     })
 }
