@@ -8,6 +8,7 @@
 mod attacks;
 mod cuts;
 mod first_hour;
+mod footprint;
 mod machine_states;
 mod python_tuf;
 mod trees;
@@ -24,6 +25,7 @@ pub const ALL: &[Proof] = &[
     trees::PROOF,
     cuts::PROOF,
     wire::PROOF,
+    footprint::PROOF,
     attacks::PROOF,
     machine_states::PROOF,
     python_tuf::PROOF,
