@@ -79,6 +79,8 @@ impl Coded for RepositoryError {
 #[derive(Clone)]
 pub struct Repository {
     store: Arc<dyn ObjectStore>,
+    /// One at a time empties the outbox, so that an older file never comes to lie over a newer one.
+    pub(crate) outbox: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl fmt::Debug for Repository {
@@ -91,7 +93,10 @@ impl Repository {
     /// Published files in any object store.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+        Self {
+            store,
+            outbox: Arc::default(),
+        }
     }
 
     /// Published files in a local folder, which is made if it is not there. Files and folders are

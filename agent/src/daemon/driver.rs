@@ -10,7 +10,7 @@ use sanaga_proto::wire::receipt::EventKind;
 use tokio::time::{sleep, timeout};
 
 use super::node::{App, Node};
-use crate::update::{Decision, Effect, Fault, Outcome, next};
+use crate::update::{Decision, Effect, Fault, Journal, Outcome, next};
 
 /// After a fault of our own disk or database, seconds.
 const FAULT_PAUSE: Duration = Duration::from_secs(5);
@@ -45,7 +45,13 @@ async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
     let facts = node.gather(app).await?;
     let before = app.journal.borrow().clone();
     let decision = next(&before, &facts, &node.policy(app));
-    store(node, app, &decision)?;
+    if let Err(failure) = store(node, app, &decision) {
+        if !keeps_the_site_running(&before, &decision, &failure) {
+            return Err(failure);
+        }
+        tracing::warn!(app = %app.name, %failure, "not noted; the service is started all the same");
+        sleep(FAULT_PAUSE).await;
+    }
     answer(app, &decision);
     let kind = decision.effect.kind();
     let result = match decision.effect {
@@ -76,6 +82,14 @@ async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
     Ok(())
 }
 
+/// On a full disk the journal cannot be written. What is installed is started even so: it is what the
+/// site has, and starting it again is what would be done after a crash as well.
+fn keeps_the_site_running(before: &Journal, decision: &Decision, failure: &Failure) -> bool {
+    failure.code() == code::DISK_FULL
+        && before.phase.is_at_rest()
+        && matches!(&decision.effect, Effect::StartService { .. })
+}
+
 /// Journal and receipts go into one transaction, before anything is done.
 fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
     let changed = *app.journal.borrow() != decision.journal;
@@ -88,6 +102,13 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
         .borrow()
         .as_ref()
         .and_then(|pack| node.received_for(&pack.offer));
+    // Before the event: a floor without its commit does no harm, a commit without its floor would let
+    // an older release come from afar.
+    for event in &decision.events {
+        if let (EventKind::Committed, Some(release)) = (event.kind, &event.release) {
+            node.helper.raise_counter(&app.name, release)?;
+        }
+    }
     if let Some(number) = node
         .helper
         .record(&decision.journal, &decision.events, received, now)?
@@ -108,12 +129,9 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
     for event in &decision.events {
         tracing::info!(app = %app.name, event = %event.kind, detail = %event.detail, "event");
         match (event.kind, &event.release) {
-            (EventKind::Committed, Some(release)) => {
-                node.helper.raise_counter(&app.name, release)?;
+            (EventKind::Committed, Some(_))
+            | (EventKind::RolledBack | EventKind::Refused | EventKind::NeedsHands, _) => {
                 node.poll_now.notify_one();
-            }
-            (EventKind::RolledBack | EventKind::Refused | EventKind::NeedsHands, _) => {
-                node.poll_now.notify_one()
             }
             (
                 EventKind::Booted

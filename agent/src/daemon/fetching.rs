@@ -250,28 +250,22 @@ impl Node {
     /// [`code::DISK_FULL`] while other apps' packs take the room.
     fn make_room_for(&self, app: &App, keep: &Offer) -> Result<(), Failure> {
         let own = resume::path(&self.paths.packs, keep);
-        let apps = self.apps.borrow();
-        let others: BTreeMap<PathBuf, u64> = apps
-            .values()
-            .filter(|other| other.name != app.name && needs_pack(other.phase()))
-            .filter_map(|other| {
-                let pack = other.pack.borrow();
-                let pack = pack.as_ref()?;
-                Some((resume::path(&self.paths.packs, &pack.offer), pack.total))
-            })
-            .filter(|(path, _)| *path != own)
-            .collect();
+        let needed = self.packs_of_others(app)?;
+        let mut taken: u64 = 0;
         let entries = std::fs::read_dir(&self.paths.packs).into_iter().flatten();
         for entry in entries.flatten() {
             let path = entry.path();
-            if path != own && !others.contains_key(&path) {
-                let _ = sanaga_durable::remove_file(&path);
+            if path == own {
+                continue;
+            }
+            match needed.get(&path) {
+                Some(total) => taken = taken.saturating_add(*total),
+                None => {
+                    let _ = sanaga_durable::remove_file(&path);
+                }
             }
         }
         let bytes_max = self.config.limits.packs_bytes_max;
-        let taken = others
-            .values()
-            .fold(0, |sum: u64, total| sum.saturating_add(*total));
         let free = bytes_max.saturating_sub(taken);
         if keep.pack_bytes <= free {
             return Ok(());
@@ -280,6 +274,33 @@ impl Node {
             .arg("path", self.paths.packs.display())
             .arg("needed", keep.pack_bytes)
             .arg("free", free))
+    }
+}
+
+impl Node {
+    /// The packs that other apps may be fetching or have fetched, and what each takes in the end.
+    /// What an app says of itself is not enough: it may just be opening its pack, or have come to
+    /// life again with half of it on the disk.
+    fn packs_of_others(&self, app: &App) -> Result<BTreeMap<PathBuf, u64>, Failure> {
+        let mut roots = BTreeSet::new();
+        for other in self.apps.borrow().values() {
+            if other.name == app.name {
+                continue;
+            }
+            let wanted = other.wanted.borrow();
+            roots.extend(wanted.as_ref().map(|wanted| wanted.release.root));
+            if needs_pack(other.phase()) {
+                let journal = other.journal.borrow();
+                roots.extend(journal.target.as_ref().map(|target| target.release.root));
+            }
+        }
+        let mut packs = BTreeMap::new();
+        for root in roots {
+            for offer in self.helper.offers(&root)? {
+                packs.insert(resume::path(&self.paths.packs, &offer), offer.pack_bytes);
+            }
+        }
+        Ok(packs)
     }
 }
 

@@ -36,7 +36,7 @@ impl Node {
     pub fn host(&self, url: &str) -> Result<Host, FetchError> {
         let encrypted = url.starts_with("https://");
         if encrypted {
-            self.tls_time.learn(self.known_s());
+            self.tls_time.learn(self.known_offline_s());
         }
         if let Some(host) = self.hosts.borrow().get(url) {
             return Ok(host.clone());

@@ -8,6 +8,7 @@ use std::path::Path;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
+use sanaga_proto::limits;
 use sanaga_proto::trust::Allowance;
 use sanaga_proto::wire::bundle::{self, Index};
 use sanaga_proto::wire::receipt::EventKind;
@@ -19,8 +20,8 @@ use crate::fetch::FetchError;
 use crate::fetch::resume::PackFile;
 use crate::helper::{Incoming, poll_name};
 
-/// A document of a bundle, bytes: anything longer can only be a pack.
-const DOCUMENT_BYTES_MAX: u64 = sanaga_proto::limits::TARGETS_BYTES_MAX;
+/// All documents of a bundle that are for this node, bytes: a root chain of 1,024 steps and the rest fit.
+const DOCUMENTS_BYTES_MAX: u64 = 32 << 20;
 
 impl Node {
     /// Reads a bundle, adopts its documents and puts its packs in place.
@@ -39,16 +40,19 @@ impl Node {
         let mut incoming = Incoming::default();
         let mut packs = Vec::new();
         let files = reader.index.files.clone();
-        for (name, length) in files {
-            match name.strip_prefix("pack/") {
-                Some(root) => {
-                    packs.push((root.parse::<Digest>().ok(), reader.at, length));
-                    reader.skip(length)?;
+        let mut documents_bytes: u64 = 0;
+        for (path, length) in files {
+            if let Some(root) = path.strip_prefix("pack/") {
+                packs.push((root.parse::<Digest>().ok(), reader.at, length));
+                reader.skip(length)?;
+            } else if let Some(name) = self.name_of(&path) {
+                documents_bytes = documents_bytes.saturating_add(length);
+                if documents_bytes > DOCUMENTS_BYTES_MAX {
+                    return Err(too_big("bundle", DOCUMENTS_BYTES_MAX));
                 }
-                None => {
-                    let bytes = reader.take(&name, length)?;
-                    self.sort_in(&mut incoming, &name, bytes);
-                }
+                incoming.documents.insert(name, reader.take(&path, length)?);
+            } else {
+                reader.skip(length)?;
             }
         }
         // The bundle carries the whole chain: it has no root after its last.
@@ -82,18 +86,17 @@ impl Node {
         Ok(())
     }
 
-    /// Static paths become the names that polls use; what is for another node is left aside.
-    fn sort_in(&self, incoming: &mut Incoming, path: &str, bytes: Vec<u8>) {
+    /// The name in polls of a static path; what is for another node has none.
+    fn name_of(&self, path: &str) -> Option<String> {
         let node = self.helper.node_key_id().to_string();
-        let name = match path.split_once('/') {
+        Some(match path.split_once('/') {
             Some(("tuf", file)) => poll_name(file, self.helper.identity().environment.as_str()),
             Some(("assignment", key)) if key == node => name::ASSIGNMENT.to_owned(),
             Some(("hold", "all")) => name::HOLD_ALL.to_owned(),
             Some(("hold", key)) if key == node => name::HOLD_NODE.to_owned(),
             Some(("manifest" | "offer", _)) => path.to_owned(),
-            Some(_) | None => return,
-        };
-        incoming.documents.insert(name, bytes);
+            Some(_) | None => return None,
+        })
     }
 
     #[expect(
@@ -158,6 +161,23 @@ fn after_the_last_root(incoming: &Incoming) -> Option<String> {
     versions.max().map(|last| name::root(last + 1))
 }
 
+/// The bound of a document by its path, bytes; what it says of itself is not asked.
+fn bytes_max(path: &str) -> u64 {
+    match path.split_once('/') {
+        Some(("offer", _)) => limits::OFFER_BYTES_MAX,
+        Some(("hold", _)) => limits::HOLD_BYTES_MAX,
+        Some(("assignment", _)) => limits::ASSIGNMENT_BYTES_MAX,
+        Some(("manifest", _)) => limits::MANIFEST_BYTES_MAX,
+        Some(_) | None => limits::TARGETS_BYTES_MAX,
+    }
+}
+
+fn too_big(what: &str, limit: u64) -> Failure {
+    Failure::new(code::TOO_BIG)
+        .arg("what", what)
+        .arg("limit", limit)
+}
+
 /// A bundle file while it is read.
 struct Reader {
     file: BufReader<File>,
@@ -188,10 +208,9 @@ impl Reader {
     }
 
     fn take(&mut self, name: &str, length: u64) -> Result<Vec<u8>, Failure> {
-        if length > DOCUMENT_BYTES_MAX {
-            return Err(Failure::new(code::TOO_BIG)
-                .arg("what", name)
-                .arg("limit", DOCUMENT_BYTES_MAX));
+        let limit = bytes_max(name);
+        if length > limit {
+            return Err(too_big(name, limit));
         }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         self.fill(&mut bytes)?;

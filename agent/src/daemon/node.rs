@@ -9,7 +9,7 @@ use std::time::Instant;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, Digest, TreeRoot};
 use sanaga_proto::manifest::Manifest;
-use sanaga_proto::trust::{self, Moment};
+use sanaga_proto::trust::{self, Floors, Moment};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::{Clock, Reading};
@@ -151,15 +151,27 @@ impl Node {
         self.changed.notify_waiters();
     }
 
-    /// What this machine believes the time to be at least, for TLS.
+    /// What this machine believes the time to be at least, for budgets and renewal.
     #[must_use]
     pub fn known_s(&self) -> u64 {
+        self.at_least_s(|floors, build_s, now| floors.lower_s(build_s, now))
+    }
+
+    /// The same for TLS, from what offline roles signed alone: a timestamp of the online key that
+    /// lies in the future must not make the server's certificate look expired, since the root that
+    /// ends it comes over TLS.
+    #[must_use]
+    pub fn known_offline_s(&self) -> u64 {
+        self.at_least_s(|floors, build_s, now| floors.offline_s(build_s, now))
+    }
+
+    fn at_least_s(&self, floor_s: impl Fn(&Floors, i64, &Moment) -> i64) -> u64 {
         let clock = self.trust_clock();
         let wall = if clock.sure { clock.wall_s } else { 0 };
         let floor = self
             .helper
             .load_trust()
-            .map(|(_, floors, _)| floors.lower_s(crate::BUILD_S, &clock.now));
+            .map(|(_, floors, _)| floor_s(&floors, crate::BUILD_S, &clock.now));
         u64::try_from(floor.unwrap_or(crate::BUILD_S).max(wall)).unwrap_or_default()
     }
 }

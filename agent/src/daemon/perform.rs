@@ -153,6 +153,9 @@ impl Node {
             app.damaged_bases.borrow_mut().extend(base);
             app.needs_full.set(true);
             app.pack.borrow_mut().take();
+        } else if result.is_err() {
+            // Whether the pack is still there, and whole, is looked at anew.
+            app.pack.borrow_mut().take();
         }
         result
     }

@@ -24,6 +24,9 @@ use crate::update::Seal;
 const INTERVAL_S: u64 = 60;
 /// Between two polls while all floors are lost.
 const FLOORS_LOST_PAUSE: Duration = Duration::from_secs(6 * 3_600);
+/// No assignment, by whomever it is signed, makes a node ask less often than that, seconds: what ends
+/// a bad order comes with a poll.
+const INTERVAL_S_MAX: u64 = 86_400;
 /// Two polls that were asked for are at least so far apart.
 const GAP: Duration = Duration::from_secs(1);
 
@@ -71,7 +74,7 @@ impl Node {
             .interval_s
             .or(assigned)
             .unwrap_or(INTERVAL_S)
-            .max(1);
+            .clamp(1, INTERVAL_S_MAX);
         let jitter = chance() * seconds as f64 * self.config.poll.jitter_percent as f64 / 100.0;
         Duration::from_secs_f64(seconds as f64 + jitter)
     }
@@ -100,12 +103,12 @@ impl Node {
                 .write(|db| state::acknowledge(db, epoch, number))
                 .map_err(FetchError::Own)?;
         }
-        {
+        let started_over = {
             let mut contact = self.contact.borrow_mut();
             contact.heard_uptime_s = Some(self.clock.read().uptime_s);
             contact.failure = None;
-            contact.start_over = false;
-        }
+            std::mem::take(&mut contact.start_over)
+        };
         let failed = self.breakers.borrow().contains_key(&url);
         if failed {
             self.moved(&url);
@@ -115,6 +118,10 @@ impl Node {
         }
         if heard.news {
             self.take_in(heard);
+        }
+        if self.contact.borrow().start_over && !started_over {
+            // At once the first time; a controller that leaves something out again is asked as ever.
+            self.poll_now.notify_one();
         }
         self.renew_if_due().await;
         Ok(())
@@ -156,7 +163,6 @@ impl Node {
             && failure.code() == code::MISSING_DOCUMENT
         {
             self.contact.borrow_mut().start_over = true;
-            self.poll_now.notify_one();
         }
         if before != self.helper.assignment()?
             || incoming

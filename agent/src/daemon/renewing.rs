@@ -64,7 +64,7 @@ impl Node {
             folder,
             self.helper.identity(),
             nonce,
-            self.known_s(),
+            self.known_offline_s(),
             self.patience(),
             self.config.fetch.post_quantum,
         );

@@ -95,7 +95,10 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     node.know_apps()?;
     let apps: Vec<Rc<App>> = node.apps.borrow().values().cloned().collect();
     node.follow_assignment(&apps)?;
-    note_boot(&node)?;
+    if let Err(failure) = note_boot(&node) {
+        // A full disk costs the receipt of a boot, not the site its service.
+        tracing::warn!(%failure, "the boot is not noted");
+    }
     for app in apps {
         spawn_local(drive(Rc::clone(&node), app));
     }

@@ -70,6 +70,7 @@ impl PackFile {
             path: path.clone(),
             source,
         };
+        let is_new = !path.exists();
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -77,6 +78,10 @@ impl PackFile {
             .truncate(false)
             .open(&path)
             .map_err(disk)?;
+        if is_new {
+            // Its name must outlast a power cut as its frames do.
+            sanaga_durable::sync_dir(folder).map_err(|error| disk(error.source))?;
+        }
         let (verifier, holes) = loop {
             let mut verifier =
                 FrameVerifier::new(offer.frame_root, offer.pack_bytes).map_err(|error| {

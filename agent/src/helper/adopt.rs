@@ -77,18 +77,26 @@ impl Helper {
         };
         let keep = self.judge(&mut judge, incoming, &mut adopted.refused);
         self.store.keep(judge.floors(), &keep)?;
-        if keep.iter().any(|(name, _)| name == name::ASSIGNMENT) {
+        if !keep.is_empty() {
+            // Also manifests and offers that nobody asked for: they would only take room.
             self.forget_old(before.as_ref())?;
         }
-        if let Some(keys) = trusted
-            .environment_keys()
-            .and_then(|keys| serde_json::to_vec(keys).ok())
-        {
-            self.store
-                .write(|db| state::set_note(db, super::ENVIRONMENT_KEYS, &keys))?;
-        }
+        self.note_keys(&trusted)?;
         adopted.generation = self.assignment()?.map(|assignment| assignment.generation);
         Ok(adopted)
+    }
+
+    fn note_keys(&self, trusted: &Trusted) -> Result<(), Failure> {
+        let director = trusted.director().map(|director| director.set);
+        for (name, keys) in [
+            (super::ENVIRONMENT_KEYS, trusted.environment_keys()),
+            (super::DIRECTOR_KEYS, director.as_ref()),
+        ] {
+            if let Some(json) = keys.and_then(|keys| serde_json::to_vec(keys).ok()) {
+                self.store.write(|db| state::set_note(db, name, &json))?;
+            }
+        }
+        Ok(())
     }
 
     fn refresh(

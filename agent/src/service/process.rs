@@ -4,6 +4,7 @@
 mod found;
 mod supervise;
 
+use std::io::ErrorKind::StorageFull;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -164,7 +165,13 @@ impl Process {
             let path = self.record_path.clone();
             ServiceError::Record { path, source }
         })?;
-        record.save(&self.record_path)?;
+        match record.save(&self.record_path) {
+            // Without its record a process is found by its environment: better than no process.
+            Err(ServiceError::Record { source, .. }) if source.kind() == StorageFull => {
+                tracing::warn!(app = %self.app, "the disk is full: the service's record is not saved");
+            }
+            saved => saved?,
+        }
         *locked(&self.state) = State {
             record: Some(record),
             ..State::default()

@@ -268,14 +268,14 @@ pub fn mark_sent(db: &Connection, number_sent: u64) -> rusqlite::Result<()> {
     set_note(db, chain_note::SENT, &sent.to_be_bytes())
 }
 
-/// Remembers that the controller keeps the events up to `number` of chain `epoch`.
+/// Remembers that the controller keeps the events up to `number` of chain `epoch`. That may be less
+/// than it said before, when it was restored from a backup: what it lacks is told again.
 ///
 /// # Errors
 /// [`rusqlite::Error`] for a fault of the database.
 pub fn acknowledge(db: &Connection, epoch: u64, acknowledged: u64) -> rusqlite::Result<()> {
     if epoch == number(db, chain_note::EPOCH)? {
-        let known = number(db, chain_note::ACKNOWLEDGED)?.max(acknowledged);
-        set_note(db, chain_note::ACKNOWLEDGED, &known.to_be_bytes())?;
+        set_note(db, chain_note::ACKNOWLEDGED, &acknowledged.to_be_bytes())?;
     }
     Ok(())
 }

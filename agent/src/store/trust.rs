@@ -135,7 +135,11 @@ impl<'a> TrustStore<'a> {
         let file = match std::fs::read(&self.copy) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(self.copy_fault("read", error)),
+            // What cannot be read is as good as damaged: there are other copies.
+            Err(error) => {
+                alarms.push(alarm("the copy of the floors", &error));
+                None
+            }
         };
         for (what, bytes) in [
             ("the floors of agent.db", row),
@@ -247,7 +251,7 @@ fn write_change(
     Ok(())
 }
 
-fn alarm(what: &str, error: &TrustError) -> Alarm {
+fn alarm(what: &str, error: &dyn std::fmt::Display) -> Alarm {
     Alarm {
         what: what.to_owned(),
         problem: error.to_string(),

@@ -133,11 +133,13 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     fn plan(&self, plan: &mut Plan) {
         let root = &self.assigned.root;
+        // Also to a node that runs this tree: two releases may differ in their manifest alone, and a
+        // node may have lost what it held.
+        let manifest = &self.assigned.manifest;
+        self.send(plan, name::manifest(&manifest.digest), manifest);
         if self.status.is_some_and(|status| status.root == Some(*root)) {
             return;
         }
-        let manifest = &self.assigned.manifest;
-        self.send(plan, name::manifest(&manifest.digest), manifest);
         if self.is_past_fetching() {
             return;
         }

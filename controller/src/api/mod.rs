@@ -28,7 +28,7 @@ use sanaga_proto::failure::Failure;
 use sanaga_proto::wire::WireError;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::authority::Authority;
 pub use self::error::ApiError;
@@ -41,6 +41,8 @@ use crate::ops::{Actor, Context, renew_online};
 const UPKEEP: Duration = Duration::from_secs(300);
 /// A request's body may stand still for so long.
 const STALL: Duration = Duration::from_secs(60);
+/// The slowest link that is waited for, bytes a second: whoever sends slower only holds a connection.
+const RATE_MIN: u64 = 64;
 
 /// What handlers work with.
 pub(crate) struct Api {
@@ -53,8 +55,10 @@ impl Api {
     async fn read(&self, mut body: Body, limit: u64) -> Result<Vec<u8>, Reply> {
         let broken = |problem: &str| reply::malformed(&WireError::malformed("request", problem));
         let mut bytes = Vec::new();
+        let until = Instant::now() + STALL + Duration::from_secs(limit / RATE_MIN);
         loop {
-            match timeout(STALL, body.frame()).await {
+            let left = until.saturating_duration_since(Instant::now());
+            match timeout(STALL.min(left), body.frame()).await {
                 Ok(None) => return Ok(bytes),
                 Ok(Some(Ok(frame))) => {
                     bytes.extend(frame.into_data().unwrap_or_default());

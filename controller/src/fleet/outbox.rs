@@ -18,6 +18,7 @@ pub async fn publish_waiting(
     store: &dyn Store,
     repository: &Repository,
 ) -> Result<u64, StoreError> {
+    let _turn = repository.outbox.lock().await;
     let mut count = 0;
     loop {
         let waiting = store.waiting(FILES_PER_LOOK).await?;

@@ -134,11 +134,18 @@ impl Floors {
     /// by the monotonic clock. Seconds since 1970.
     #[must_use]
     pub fn lower_s(&self, build_s: i64, now: &Moment) -> i64 {
-        let offline = self.offline.iter().map(|signed| signed.claim);
         let online = self.online.iter().filter_map(|online| online.signed_at);
-        offline
-            .chain(online)
+        online
             .map(|claim| claim.bound_s(now))
+            .fold(self.offline_s(build_s, now), i64::max)
+    }
+
+    /// The same by what offline roles signed alone, which no server can set forward.
+    #[must_use]
+    pub fn offline_s(&self, build_s: i64, now: &Moment) -> i64 {
+        let offline = self.offline.iter();
+        offline
+            .map(|signed| signed.claim.bound_s(now))
             .fold(build_s, i64::max)
     }
 
@@ -304,7 +311,17 @@ impl Floors {
         }
     }
 
-    /// Whether the newest hold of a scope stops it.
+    /// Whether the newest hold of a scope stops it, of those that the director of today has signed:
+    /// a copy of the floors may still carry one of a director that was replaced.
+    #[must_use]
+    pub fn held_under(&self, director: &KeySet, scope: &str) -> bool {
+        self.directors(director)
+            .filter_map(|floors| floors.holds.get(scope))
+            .max_by_key(|hold| (hold.number, hold.on))
+            .is_some_and(|hold| hold.on)
+    }
+
+    /// Whether the newest hold of a scope stops it, whoever signed it.
     #[must_use]
     pub fn held(&self, scope: &str) -> bool {
         self.director

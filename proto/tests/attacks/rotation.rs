@@ -201,6 +201,11 @@ fn the_director_is_replaced() {
     assert_ne!(director.keys, thief.keys);
     let floors = node.floors();
     assert!(!floors.held("all"));
+    // A sidecar of a release that was staged under the thief brings his hold back, for nothing.
+    let mut sidecar = sanaga_proto::trust::Floors::default();
+    sidecar.accept_hold(&thief.set, "all", hold);
+    let merged = floors.clone().merge(sidecar);
+    assert!(merged.held("all") && !merged.held_under(&director.set, "all"));
     floors.check_generation(&director.set, 1).unwrap();
     floors.check_hold(&director.set, "all", 1).unwrap();
 }

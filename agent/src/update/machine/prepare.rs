@@ -25,6 +25,7 @@ impl Turn<'_> {
         if self.holds_target(&target) && self.is_known_good(&target) {
             return self.enter_staged(&target);
         }
+        let target = self.beside_what_runs(target);
         if let Some(fault) = self.fault(EffectKind::Fetch).cloned() {
             return self.fetch_failed(&fault);
         }
@@ -173,6 +174,17 @@ impl Turn<'_> {
     /// Whether the target's slot is in place with what the target names.
     fn holds_target(&self, target: &Installed) -> bool {
         matches!(self.facts.slots.get(&target.slot), Some(Seal::Sealed(found)) if found.is_same_code(&target.release))
+    }
+
+    /// Staging begins by removing what lies in its slot. A target that was to use the installed or
+    /// the previous release as it lies there gets a slot of its own once that is damaged.
+    fn beside_what_runs(&mut self, mut target: Installed) -> Installed {
+        if !self.holds_target(&target) && self.known_slots().any(|slot| slot == target.slot) {
+            target.slot = self.fresh_slot();
+            self.journal.next_slot = target.slot.saturating_add(1);
+            self.journal.target = Some(target.clone());
+        }
+        target
     }
 
     /// Whether the slot is known to be synced: staging returned, or it was installed before. A slot

@@ -136,17 +136,23 @@ impl Turn<'_> {
     /// The slot of the installed or the previous release, if it is the same code; else a number that
     /// was never used. Other slots with the same tree are there to be copied from.
     fn slot_for(&self, release: &Release) -> SlotNumber {
-        let known = [&self.journal.installed, &self.journal.previous];
-        let mut known = known.into_iter().flatten().map(|known| known.slot);
         let holds = |slot: &SlotNumber| matches!(self.facts.slots.get(slot), Some(Seal::Sealed(found)) if found.is_same_code(release));
-        let used = known
-            .clone()
-            .chain(self.facts.slots.keys().copied())
-            .max()
-            .unwrap_or(0);
-        known
+        self.known_slots()
             .find(holds)
-            .unwrap_or_else(|| self.journal.next_slot.max(used.saturating_add(1)))
+            .unwrap_or_else(|| self.fresh_slot())
+    }
+
+    /// The slots of the installed and the previous release.
+    pub(super) fn known_slots(&self) -> impl Iterator<Item = SlotNumber> + '_ {
+        let known = [&self.journal.installed, &self.journal.previous];
+        known.into_iter().flatten().map(|known| known.slot)
+    }
+
+    /// A number that was never used.
+    pub(super) fn fresh_slot(&self) -> SlotNumber {
+        let used = self.known_slots().chain(self.facts.slots.keys().copied());
+        let used = used.max().unwrap_or(0);
+        self.journal.next_slot.max(used.saturating_add(1))
     }
 
     /// Nothing is left to do: takes note of a newer assignment of what is installed.

@@ -541,3 +541,27 @@ fn a_journal_is_stored_in_a_form_that_does_not_change() {
     );
     assert!(Journal::from_json("[]").is_err());
 }
+
+#[test]
+fn nothing_is_staged_over_what_runs() {
+    // New settings were assigned for release 2, which runs from slot 2; a hold came; then the files of
+    // slot 2 turned out to be damaged.
+    let (mut journal, mut facts) = node();
+    let mut wanted = release(2, 5);
+    wanted.settings = Digest([9; 32]);
+    facts.wanted = Some(wanted.clone());
+    journal.phase = Phase::Fetching;
+    journal.target = Some(Installed {
+        release: wanted,
+        slot: 2,
+    });
+    facts.slots.insert(2, Seal::Damaged(release(2, 2)));
+    facts.pack = Pack::Complete;
+    let decision = decide(&journal, &facts);
+    let Effect::Stage { target } = &decision.effect else {
+        panic!("{:?}", decision.effect);
+    };
+    assert_eq!(target.slot, 3);
+    assert_eq!(decision.journal.target.as_ref().unwrap().slot, 3);
+    assert_eq!(decision.journal.next_slot, 4);
+}

@@ -385,3 +385,29 @@ async fn reqwest_resumes_its_sessions() {
     assert_eq!(again.answer.status(), StatusCode::OK);
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_node_that_runs_the_tree_gets_the_manifest_that_it_lacks() {
+    let world = World::new().await;
+    let mut node = world.node("akwa-1").await;
+    node.hears(&world.poll(&node, &node.asks()).await);
+    world.assign(&node, 5_000).await;
+    // Another release of the same tree, or a node that lost its documents.
+    node.apps = vec![AppStatus {
+        app: "shop".parse().unwrap(),
+        root: Some(Digest::of(b"tree 1")),
+        phase: Some("committed".to_owned()),
+        fetched_bytes: None,
+        code: None,
+    }];
+    let heard = node.hears(&world.poll(&node, &node.asks()).await);
+    let names: Vec<&str> = heard
+        .documents
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let manifest = name::manifest(&Digest::of(b"a manifest"));
+    assert_eq!(names, ["assignment", manifest.as_str()]);
+    assert!(heard.packs.is_empty());
+    world.end().await;
+}
