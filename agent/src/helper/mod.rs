@@ -42,7 +42,7 @@ pub struct Helper {
     files: IdentityFiles,
     apps: PathBuf,
     /// Floors of sidecars, as long as these are the ones that were read.
-    sidecars: Mutex<BTreeMap<PathBuf, Known>>,
+    known_floors: Mutex<BTreeMap<PathBuf, Known>>,
 }
 
 /// The stamp of a sidecar, and its floors.
@@ -69,7 +69,7 @@ impl Helper {
             node_key,
             files,
             apps,
-            sidecars: Mutex::default(),
+            known_floors: Mutex::default(),
         };
         helper.begin_or_recover(lost, now)?;
         Ok(helper)
@@ -153,30 +153,28 @@ impl Helper {
 
     /// The floors that installed releases carry.
     fn sidecar_floors(&self) -> Vec<Floors> {
-        let mut floors = Vec::new();
-        for app in std::fs::read_dir(&self.apps)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            for slot in std::fs::read_dir(app.path().join("slots"))
-                .into_iter()
-                .flatten()
-                .flatten()
-            {
-                if slot.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    floors.extend(self.floors_of(&slot.path()));
-                }
-            }
-        }
-        floors
+        let slots = self.sidecars().into_iter();
+        slots.filter_map(|slot| self.floors_of(&slot)).collect()
+    }
+
+    /// The slots of all apps, which their sidecars stand beside.
+    fn sidecars(&self) -> Vec<PathBuf> {
+        let folders = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
+        folders(&self.apps)
+            .flat_map(|app| folders(&app.path().join("slots")))
+            .filter(|slot| slot.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|slot| slot.path())
+            .collect()
     }
 
     /// The floors of one slot's sidecar. They are asked for at every turn, and a sidecar may hold a
     /// hundred thousand entries: it is read once.
     fn floors_of(&self, slot: &Path) -> Option<Floors> {
         let stamp = Sidecar::stamp(slot)?;
-        let mut known = self.sidecars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .known_floors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((of, floors)) = known.get(slot)
             && *of == stamp
         {

@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
-use sanaga_proto::trust::Alarm;
+use sanaga_proto::trust::{Alarm, Change};
 use sanaga_proto::wire::receipt::EventKind;
 
 use super::Helper;
 use crate::clock::Reading;
 use crate::identity;
+use crate::slot::Sidecar;
 use crate::store::state;
 
 /// The name of the note that holds the alarms that were raised and still stand.
 const ALARMS: &str = "trust/alarms";
+/// The store name of the root.
+const ROOT: &str = "root.json";
 /// Everybody may read the number of the newest chain.
 const EPOCH_MODE: u32 = 0o644;
 
@@ -65,12 +68,33 @@ impl Helper {
         let detail = format!("agent.db was moved aside and made anew: {why}");
         self.note_event(EventKind::Alarm, Some(number), &detail, now)?;
         match self.load_trust() {
-            Ok((_, floors, _)) => self.store.keep(&floors, &[])?,
+            Ok((_, floors, _)) => self.store.persist_trust(&Change {
+                write: self.newest_root().map(|root| (ROOT.to_owned(), root)),
+                forget: Vec::new(),
+                floors,
+            })?,
             Err(failure) if failure.code() == code::FLOORS_LOST => {}
             Err(failure) => return Err(failure),
         }
         self.say_if_floors_are_lost(now)?;
         self.store.rebuilt()
+    }
+
+    /// The newest root that was verified here before: that of a sidecar, else the one of enrolment. The
+    /// chain of roots need not come again.
+    fn newest_root(&self) -> Option<Vec<u8>> {
+        let version = |root: &Vec<u8>| {
+            let parsed: Option<serde_json::Value> = serde_json::from_slice(root).ok();
+            parsed.and_then(|root| root.get("signed")?.get("version")?.as_u64())
+        };
+        let pinned = identity::read_optional(&self.files.root()).ok().flatten();
+        self.sidecars()
+            .into_iter()
+            .filter_map(|slot| Sidecar::read(&slot).ok().flatten())
+            .flat_map(|sidecar| sidecar.documents)
+            .filter_map(|(name, bytes)| (name == ROOT).then_some(bytes))
+            .chain(pinned)
+            .max_by_key(version)
     }
 
     /// Without floors nothing new is accepted; the alarm is raised once.

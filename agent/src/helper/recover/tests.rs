@@ -23,6 +23,9 @@ const NOW: Reading = Reading {
     boot: [1; 16],
 };
 
+/// What a sidecar carries as the root that its release was verified by.
+const ROOT_7: &[u8] = br#"{"signed": {"version": 7}}"#;
+
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -97,7 +100,7 @@ impl Place {
             release,
             manifest: b"manifest".to_vec(),
             tree,
-            documents: vec![],
+            documents: vec![(ROOT.to_owned(), ROOT_7.to_vec())],
             floors: Some(floors),
         };
         staging.finish(sidecar).unwrap();
@@ -210,6 +213,7 @@ fn floors_come_from_sidecars_when_both_other_copies_are_lost() {
     let helper = place.open();
     let (_, floors, _) = helper.load_trust().unwrap();
     assert_eq!(floors, generation_9());
+    assert_eq!(helper.load_trust().unwrap().0.root, ROOT_7);
     assert_eq!(alarms(&helper), [u64::from(code::DATABASE_DAMAGED.number)]);
     // They are in both other places again.
     fs::remove_dir_all(place.path("apps")).unwrap();
