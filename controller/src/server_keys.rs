@@ -135,11 +135,8 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 
 /// Writes a file that only the owner can read, and that is there whole or not at all.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    sanaga_durable::write_file(path, bytes, 0o600).map_err(|error| {
-        Failure::new(code::NOT_WRITABLE)
-            .arg("path", path.display())
-            .arg("problem", error)
-    })
+    sanaga_durable::write_file(path, bytes, 0o600)
+        .map_err(|error| crate::disk::failure(path, &error))
 }
 
 fn fault(path: &Path, problem: &dyn std::fmt::Display) -> Failure {

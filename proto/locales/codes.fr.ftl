@@ -105,7 +105,10 @@ asked-to-wait = { $host } demande d'attendre { $seconds } s
     .hint = l'essai reprend tout seul
 base-damaged = un fichier installé est endommagé : { $path }
     .hint = la version entière est téléchargée à la place
-disk-full = plus de place dans { $path } : { $needed } nécessaires, { $free } libres
+disk-full = { $needed ->
+        [none] plus de place pour { $path } : { $free } octets libres
+       *[other] plus de place dans { $path } : { $needed } nécessaires, { $free } libres
+    }
     .hint = faites de la place ; le site continue de tourner et la mise à jour reprendra toute seule
 not-writable = impossible d'écrire dans { $path } : { $problem }
     .hint = vérifiez le propriétaire et les droits du dossier

@@ -68,11 +68,10 @@ impl Node {
 
     async fn poll_once(&self) -> Result<(), FetchError> {
         let url = self.helper.identity().url.clone();
-        let internal = |failure: Failure| FetchError::Tls(failure.to_string());
-        let delivery = self.helper.delivery().map_err(internal)?;
+        let delivery = self.helper.delivery().map_err(FetchError::Own)?;
         let told = self
             .told(delivery.as_ref().map(|sealed| sealed.bytes.clone()))
-            .map_err(internal)?;
+            .map_err(FetchError::Own)?;
         let host = self.host(&url)?;
         let heard = match exchange::poll(&host, self.helper.node_key_id(), told).await {
             Ok(heard) => heard,
@@ -89,7 +88,7 @@ impl Node {
             self.helper
                 .store()
                 .write(|db| state::acknowledge(db, epoch, number))
-                .map_err(internal)?;
+                .map_err(FetchError::Own)?;
         }
         {
             let mut contact = self.contact.borrow_mut();
@@ -184,7 +183,9 @@ impl Node {
                     continue;
                 };
                 let kept = sanaga_durable::make_dir(&self.paths.packs)
-                    .map_err(|error| FetchError::Tls(error.to_string()))
+                    .map_err(|error| {
+                        FetchError::Own(crate::disk::durable_failure(&self.paths.packs, error))
+                    })
                     .and_then(|()| PackFile::open(&self.paths.packs, &offer))
                     .and_then(|mut pack| pack.put("controller", bytes));
                 match kept {

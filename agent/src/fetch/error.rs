@@ -67,6 +67,9 @@ pub enum FetchError {
         #[source]
         source: std::io::Error,
     },
+    /// A fault of this node's own store or disk, met on the way.
+    #[error("on this node")]
+    Own(#[source] Failure),
     /// Our own TLS material does not load.
     #[error("TLS: {0}")]
     Tls(String),
@@ -99,6 +102,7 @@ impl FetchError {
             | Self::Refused { .. }
             | Self::FrameMismatch { .. }
             | Self::Disk { .. }
+            | Self::Own(_)
             | Self::Tls(_) => None,
         }
     }
@@ -123,6 +127,7 @@ impl Coded for FetchError {
             Self::Refused { refusal, .. } => refusal.code(),
             Self::FrameMismatch { .. } => code::FRAME_MISMATCH,
             Self::Disk { source, .. } => crate::disk::code_of(source),
+            Self::Own(failure) => failure.code(),
             Self::Tls(_) => code::INTERNAL,
         }
     }
@@ -143,6 +148,7 @@ impl Coded for FetchError {
                 Args::from([("host", host.clone()), ("offset", offset.to_string())])
             }
             Self::Disk { path, source } => crate::disk::args_of(path, source),
+            Self::Own(failure) => failure.args(),
             Self::Tls(problem) => Args::from([("problem", problem.clone())]),
         }
     }
