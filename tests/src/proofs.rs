@@ -5,6 +5,7 @@
 //! finds something wrong that is no matter of a figure (a wrong byte, a hang) it gives an error.
 //! What the machine lacks it says through [`missing`].
 
+mod bad_use;
 mod machine_states;
 
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::fmt;
 use anyhow::Result;
 
 /// Every proof, in the order of the documents.
-pub const ALL: &[Proof] = &[machine_states::PROOF];
+pub const ALL: &[Proof] = &[machine_states::PROOF, bad_use::PROOF];
 
 /// One proof.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::link::{Link, Plan};
 use crate::notebook::Release;
-use crate::world::{Cmd, Output, PATIENCE, Proc, Step, World, eventually, free_port};
+use crate::world::{Cmd, Output, PATIENCE, Proc, Room, Step, World, eventually, free_port};
 
 /// The passphrase of every key of a test.
 const PASSPHRASE: &str = "a passphrase for tests only";
@@ -17,9 +17,12 @@ const PASSPHRASE: &str = "a passphrase for tests only";
 /// A controller that serves.
 pub struct Controller<'w> {
     world: &'w World,
+    name: String,
     home: PathBuf,
     port: u16,
     server: Option<Proc>,
+    room: Option<Room>,
+    environment: String,
 }
 
 /// A node that is enrolled.
@@ -33,6 +36,7 @@ pub struct Node<'w> {
     pub link: Link,
     agent: Option<Proc>,
     starts: u32,
+    room: Option<Room>,
 }
 
 impl<'w> Controller<'w> {
@@ -41,22 +45,55 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn start(world: &'w World) -> Result<Self> {
-        let home = world.dir("controller")?;
+        Self::start_in(world, "controller", None)
+    }
+
+    /// The same with other arguments of `init`: whose keys there are, and where their passphrases.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn start_with(world: &'w World, init: &[String]) -> Result<Self> {
+        Self::found(world, "controller", None, init)
+    }
+
+    /// The same in a folder of that name, on a small disk of its own where one is given.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn start_in(world: &'w World, name: &str, room: Option<Room>) -> Result<Self> {
+        let one = ["--person", "ada"].map(str::to_owned);
+        Self::found(world, name, room, &one)
+    }
+
+    fn found(world: &'w World, name: &str, room: Option<Room>, init: &[String]) -> Result<Self> {
+        let home = match &room {
+            Some(room) => room.inside().to_owned(),
+            None => world.dir(name)?,
+        };
         let port = free_port()?;
         let mut controller = Self {
             world,
+            name: name.to_owned(),
             home,
             port,
             server: None,
+            room,
+            environment: "dev".to_owned(),
         };
         world.write("passphrase", PASSPHRASE)?;
         let url = format!("https://127.0.0.1:{port}");
         controller
             .cmd()?
-            .args(["init", "--name", "Demo", "--person", "ada", "--url", &url])
+            .args(["init", "--name", "Demo", "--url", &url])
+            .args(init)
             .ok()?;
         controller.serve()?;
         Ok(controller)
+    }
+
+    /// New nodes are of this environment from now on.
+    pub fn enrol_into(&mut self, environment: &str) {
+        environment.clone_into(&mut self.environment);
     }
 
     /// Serves, again if it was stopped.
@@ -65,10 +102,9 @@ impl<'w> Controller<'w> {
     /// When the server does not come up.
     pub fn serve(&mut self) -> Result<()> {
         let listen = format!("127.0.0.1:{}", self.port);
-        let mut server = self.world.spawn(
-            "controller",
-            self.cmd()?.args(["serve", "--listen", &listen]),
-        )?;
+        let mut server = self
+            .world
+            .spawn(&self.name, self.cmd()?.args(["serve", "--listen", &listen]))?;
         server.wait_for_line("Serving")?;
         self.server = Some(server);
         Ok(())
@@ -80,11 +116,32 @@ impl<'w> Controller<'w> {
     /// When the binaries cannot be built.
     pub fn cmd(&self) -> Result<Cmd> {
         let passphrase = self.world.root().join("passphrase");
-        Ok(self
+        let cmd = self
             .world
             .sanaga()?
             .env("SANAGA_HOME", &self.home)
-            .env("SANAGA_PASSPHRASE_FILE", passphrase))
+            .env("SANAGA_PASSPHRASE_FILE", passphrase);
+        Ok(match &self.room {
+            Some(room) => room.enter(cmd),
+            None => cmd,
+        })
+    }
+
+    /// The small disk that its folder is on, if it has one.
+    #[must_use]
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
+    /// Stops serving, as the system would stop it.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut server) = self.server.take() {
+            server.terminate()?;
+        }
+        Ok(())
     }
 
     /// The controller's folder.
@@ -130,9 +187,8 @@ impl<'w> Controller<'w> {
     pub fn token(&self, site: &str, node: &str) -> Result<Token> {
         let made = self
             .cmd()?
-            .args([
-                "enroll", "token", "--site", site, "--node", node, "--env", "dev",
-            ])
+            .args(["enroll", "token", "--site", site, "--node", node])
+            .args(["--env", &self.environment])
             .ok()?;
         let text = made.stdout.lines().next().unwrap_or_default();
         Token::from_text(text).with_context(|| made.transcript())
@@ -143,6 +199,20 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn enrol(&self, site: &str, name: &str, plan: Plan) -> Result<Node<'w>> {
+        self.enrol_in(site, name, plan, None)
+    }
+
+    /// The same, with the node's folder on a small disk of its own where one is given.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn enrol_in(
+        &self,
+        site: &str,
+        name: &str,
+        plan: Plan,
+        room: Option<Room>,
+    ) -> Result<Node<'w>> {
         let upstream = std::net::SocketAddr::from(([127, 0, 0, 1], self.port));
         let link = Link::start(upstream, plan)?;
         // The node knows the controller by the near end of its link.
@@ -150,9 +220,10 @@ impl<'w> Controller<'w> {
             url: format!("https://127.0.0.1:{}", link.port()),
             ..self.token(site, name)?
         };
-        let home = self.world.dir(name)?;
-        self.world
-            .write(&format!("{name}/agent.toml"), AGENT_TOML)?;
+        let home = match &room {
+            Some(room) => room.inside().to_owned(),
+            None => self.world.dir(name)?,
+        };
         let mut node = Node {
             world: self.world,
             name: name.to_owned(),
@@ -160,7 +231,9 @@ impl<'w> Controller<'w> {
             link,
             agent: None,
             starts: 0,
+            room,
         };
+        std::fs::write(node.folder().join("agent.toml"), AGENT_TOML)?;
         node.cmd()?.args(["enroll", &token.to_text()]).ok()?;
         node.start()?;
         Ok(node)
@@ -199,7 +272,23 @@ impl Node<'_> {
     /// # Errors
     /// When the binaries cannot be built.
     pub fn cmd(&self) -> Result<Cmd> {
-        Ok(self.world.agent()?.env("SANAGA_HOME", &self.home))
+        let cmd = self.world.agent()?.env("SANAGA_HOME", &self.home);
+        Ok(match &self.room {
+            Some(room) => room.enter(cmd),
+            None => cmd,
+        })
+    }
+
+    /// Its folder as this process sees it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.room.as_ref().map_or(&self.home, Room::outside)
+    }
+
+    /// The small disk that its folder is on, if it has one.
+    #[must_use]
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 
     /// Starts the agent.
@@ -299,8 +388,10 @@ impl Node<'_> {
     /// # Errors
     /// When there is none.
     pub fn current(&self, app: &str) -> Result<PathBuf> {
-        let link = self.home.join("apps").join(app).join("current");
-        link.canonicalize()
-            .with_context(|| link.display().to_string())
+        let app = self.folder().join("apps").join(app);
+        let link = app.join("current");
+        // The link is read by hand: `canonicalize` would leave the small disk again.
+        let slot = std::fs::read_link(&link).with_context(|| link.display().to_string())?;
+        Ok(app.join(slot))
     }
 }
