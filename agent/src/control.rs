@@ -14,12 +14,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
-    /// How things are: one [`Report`].
+    /// How things are: one [`Report`], or that this machine is not enrolled yet.
     Status,
+    /// This machine was enrolled just now: an agent that waits for it looks at once.
+    Enrolled,
     /// One [`Report`] each time that something changes, until the connection ends.
     Watch,
     /// Ask the controller now.
-    Pull,
+    Pull {
+        /// Fetch what is assigned even though the data budget is spent.
+        past_budget: bool,
+    },
     /// Fetch and stage what is assigned, and stop there.
     Stage {
         /// The app.
@@ -62,6 +67,8 @@ pub enum Order {
 pub enum Reply {
     /// How things are.
     Report(Report),
+    /// The agent runs and waits: this machine is not enrolled yet.
+    NotEnrolled,
     /// What a roll back, an activation, a pull or an install led to.
     Done(Done),
     /// The events that were asked for.
@@ -101,6 +108,30 @@ pub struct Done {
     pub receipts_waiting: u64,
     /// The number of the receipt that was written for it.
     pub receipt: Option<u64>,
+    /// What a pull or an install led to, in order of app; empty for what is about one app.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+}
+
+/// What an order that is not about one app led to in one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The app.
+    pub app: AppName,
+    /// What ran before.
+    pub from: Option<Version>,
+    /// What is to run.
+    pub to: Version,
+    /// The word of the phase when the order was answered.
+    pub phase: String,
+    /// Whether it runs.
+    pub activated: bool,
+    /// How long it took so far, milliseconds.
+    pub took_ms: u64,
+    /// Probes that pass, of how many.
+    pub probes: (u64, u64),
+    /// Why it does not run: the failure's number and the words of its message.
+    pub failure: Option<(u16, BTreeMap<String, String>)>,
 }
 
 /// How things are on this node.
@@ -208,7 +239,11 @@ impl Reply {
     pub fn into_result(self) -> Result<Self, Failure> {
         match self {
             Self::Refused { code, args } => Err(failure_of(code, &args)),
-            Self::Report(_) | Self::Done(_) | Self::History(_) | Self::Verified { .. } => Ok(self),
+            Self::Report(_)
+            | Self::NotEnrolled
+            | Self::Done(_)
+            | Self::History(_)
+            | Self::Verified { .. } => Ok(self),
         }
     }
 }

@@ -32,6 +32,7 @@ pub async fn enrol(
     folder: &Path,
     token_text: &str,
     patience: Patience,
+    post_quantum: bool,
 ) -> Result<Enrolled, Failure> {
     let files = IdentityFiles::new(folder);
     if let Some(identity) = Identity::load(&files)? {
@@ -48,7 +49,7 @@ pub async fn enrol(
     };
     let body = envelope::seal(&request, &node_key).map_err(Failure::of)?;
     let sent = body.len() as u64;
-    let config = tls::first_contact(token.ca_key).map_err(Failure::of)?;
+    let config = tls::first_contact(token.ca_key, post_quantum).map_err(Failure::of)?;
     let host = Host::new(&token.url, Some(config), patience).map_err(Failure::of)?;
     let answer = host
         .post("/v1/enroll", body, Welcome::BYTES_MAX)
@@ -65,6 +66,9 @@ pub async fn enrol(
         node: token.node,
         site: token.site,
     };
+    // A person with a token begins trust anew, also where all floors were lost.
+    sanaga_durable::remove_file(&files.epoch())
+        .map_err(|error| crate::disk::durable_failure(&files.epoch(), error))?;
     identity.save(&files)?;
     Ok(Enrolled {
         identity,
@@ -82,6 +86,7 @@ pub async fn renew(
     nonce: [u8; 16],
     now_s: u64,
     patience: Patience,
+    post_quantum: bool,
 ) -> Result<(), Failure> {
     let files = IdentityFiles::new(folder);
     let node_key = NodeKey::load(&files)?;
@@ -93,8 +98,10 @@ pub async fn renew(
     let body = envelope::seal(&request, &node_key).map_err(Failure::of)?;
     let ca =
         identity::read_optional(&files.ca())?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
-    let config =
-        tls::pinned(&identity::Credentials { ca, client: None }, now_s).map_err(Failure::of)?;
+    let known = tls::KnownTime::default();
+    known.learn(now_s);
+    let credentials = identity::Credentials { ca, client: None };
+    let config = tls::pinned(&credentials, known, post_quantum).map_err(Failure::of)?;
     let host = Host::new(&identity.url, Some(config), patience).map_err(Failure::of)?;
     let answer = host
         .post("/v1/renew", body, Welcome::BYTES_MAX)

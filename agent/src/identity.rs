@@ -58,6 +58,13 @@ impl IdentityFiles {
         self.folder.join("ca.crt")
     }
 
+    /// The number of the newest chain of receipts. That it is there says that trust was begun here,
+    /// also when the database and all floors are lost; an enrolment removes it.
+    #[must_use]
+    pub fn epoch(&self) -> PathBuf {
+        self.folder.join("epoch")
+    }
+
     /// The pinned first root.
     #[must_use]
     pub fn root(&self) -> PathBuf {

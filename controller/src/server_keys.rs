@@ -1,7 +1,11 @@
 //! The keys that are online: snapshot, timestamp and director, and the authority of our TLS
 //! certificates. They lie in `HOME/server`, readable by the owner alone; keys of people never do.
 
+mod ring;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData as _,
@@ -9,7 +13,9 @@ use rcgen::{
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
-use sanaga_proto::trust::{KeyKind, MemorySigner, PublicKey, Signer as _};
+use sanaga_proto::trust::{MemorySigner, PublicKey, Signer as _};
+
+use self::ring::Ring;
 
 /// The names of the online roles, which are also the names of their key files.
 pub const ONLINE: [&str; 3] = ["snapshot", "timestamp", "director"];
@@ -21,12 +27,7 @@ const CA_YEARS: i32 = 60;
 /// The online keys.
 #[derive(Debug)]
 pub struct ServerKeys {
-    /// Signs the snapshot.
-    pub snapshot: MemorySigner,
-    /// Signs the timestamp.
-    pub timestamp: MemorySigner,
-    /// Signs assignments, offers and holds.
-    pub director: MemorySigner,
+    online: BTreeMap<&'static str, Ring>,
     /// Issues certificates for the server and the nodes.
     pub tls_ca: TlsCa,
 }
@@ -49,11 +50,7 @@ impl ServerKeys {
     /// `NOT_WRITABLE` or `DISK_FAULT` with the file, `INTERNAL` when no key can be made.
     pub fn create(folder: &Path, name: &str) -> Result<Self, Failure> {
         for role in ONLINE {
-            let path = folder.join(format!("{role}.pkcs8"));
-            if !path.exists() {
-                let key = MemorySigner::generate(KeyKind::Ed25519).map_err(Failure::of)?;
-                write_private(&path, &key.to_pkcs8())?;
-            }
+            Ring::create(folder, role)?;
         }
         let (key_path, certificate_path) = tls_paths(folder);
         if !certificate_path.exists() {
@@ -75,9 +72,10 @@ impl ServerKeys {
         let key_pem = read_text(&key_path)?;
         let pair = KeyPair::from_pem(&key_pem).map_err(|error| fault(&key_path, &error))?;
         Ok(Self {
-            snapshot: signer(folder, "snapshot")?,
-            timestamp: signer(folder, "timestamp")?,
-            director: signer(folder, "director")?,
+            online: ONLINE
+                .into_iter()
+                .map(|role| Ok((role, Ring::load(folder, role)?)))
+                .collect::<Result<_, Failure>>()?,
             tls_ca: TlsCa {
                 certificate_pem: read_text(&certificate_path)?,
                 key_digest: Digest::of(&pair.subject_public_key_info()),
@@ -86,16 +84,49 @@ impl ServerKeys {
         })
     }
 
-    /// The public half of an online role's key.
+    /// The public half of the key that signs for an online role.
     #[must_use]
     pub fn public(&self, role: &str) -> Option<PublicKey> {
-        let signer = match role {
-            "snapshot" => &self.snapshot,
-            "timestamp" => &self.timestamp,
-            "director" => &self.director,
-            _ => return None,
-        };
-        Some(signer.public().clone())
+        let ring = self.online.get(role)?;
+        Some(ring.active().public().clone())
+    }
+
+    /// The key that signs for an online role whose signed keys are `named`: the present one, or the
+    /// next one where that has just been named.
+    ///
+    /// # Errors
+    /// `BAD_SIGNATURE` when this server has none of them.
+    pub fn signer(&self, role: &str, named: &[PublicKey]) -> Result<Arc<MemorySigner>, Failure> {
+        let ring = self.online.get(role);
+        ring.and_then(|ring| ring.among(named)).ok_or_else(|| {
+            Failure::new(code::BAD_SIGNATURE)
+                .arg("role", role)
+                .arg("problem", "this server has none of its keys")
+        })
+    }
+
+    /// Makes the key that is to take the place of an online role's key, and gives its public half.
+    /// It signs nothing until root or targets names it.
+    ///
+    /// # Errors
+    /// `NO_SUCH_ROLE`, or what the disk says.
+    pub fn prepare(&self, role: &str) -> Result<PublicKey, Failure> {
+        match self.online.get(role) {
+            Some(ring) => ring.prepare(),
+            None => Err(Failure::new(code::NO_SUCH_ROLE)
+                .arg("role", role)
+                .arg("near", "")),
+        }
+    }
+
+    /// Forgets the key that metadata, now current, no longer names.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn follow(&self, role: &str, named: &[PublicKey]) -> Result<(), Failure> {
+        self.online
+            .get(role)
+            .map_or(Ok(()), |ring| ring.follow(named))
     }
 }
 
@@ -117,10 +148,9 @@ fn new_ca(name: &str) -> Result<(String, String), rcgen::Error> {
     Ok((key.serialize_pem(), certificate.pem()))
 }
 
-fn signer(folder: &Path, role: &str) -> Result<MemorySigner, Failure> {
-    let path = folder.join(format!("{role}.pkcs8"));
-    let bytes = std::fs::read(&path).map_err(|error| fault(&path, &error))?;
-    MemorySigner::from_pkcs8(&bytes).map_err(|error| fault(&path, &error))
+fn read_signer(path: &Path) -> Result<MemorySigner, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| fault(path, &error))?;
+    MemorySigner::from_pkcs8(&bytes).map_err(|error| fault(path, &error))
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
@@ -135,8 +165,11 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 
 /// Writes a file that only the owner can read, and that is there whole or not at all.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    sanaga_durable::write_file(path, bytes, 0o600)
-        .map_err(|error| crate::disk::failure(path, &error))
+    sanaga_durable::write_file(path, bytes, 0o600).map_err(|error| not_writable(path, &error))
+}
+
+fn not_writable(path: &Path, problem: &(dyn std::error::Error + 'static)) -> Failure {
+    crate::disk::failure(path, problem)
 }
 
 fn fault(path: &Path, problem: &dyn std::fmt::Display) -> Failure {

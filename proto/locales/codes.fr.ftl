@@ -109,6 +109,13 @@ disk-full = { $needed ->
         [none] plus de place pour { $path } : { $free } octets libres
        *[other] plus de place dans { $path } : { $needed } nécessaires, { $free } libres
     }
+budget-spent =
+    le budget de données est épuisé : { $limit } Mo en { $window ->
+        [day] 24 heures
+       *[month] 30 jours
+    }
+    .hint = ce qui est arrivé est gardé et la suite vient toute seule dans { $wait } ; pour télécharger quand même : sanaga-agent pull --now
+disk-full = plus de place dans { $path } : { $needed } nécessaires, { $free } libres
     .hint = faites de la place ; le site continue de tourner et la mise à jour reprendra toute seule
 not-writable = impossible d'écrire dans { $path } : { $problem }
     .hint = vérifiez le propriétaire et les droits du dossier

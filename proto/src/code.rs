@@ -167,6 +167,8 @@ codes! {
     ASKED_TO_WAIT = 308, Transient, Later, "asked-to-wait";
     /// The base tree on this node is damaged. Args: `path`.
     BASE_DAMAGED = 309, Verification, Now, "base-damaged";
+    /// The node's data budget is spent for now. Args: `limit`, `window` (`day` or `month`), `wait`.
+    BUDGET_SPENT = 310, Refused, Later, "budget-spent";
 
     // 04xx disk
     /// No room. Args: `path`, `needed`, `free`.

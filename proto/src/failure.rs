@@ -68,7 +68,9 @@ pub(crate) const WORDS: &[&str] = &[
     "trusted",
     "used",
     "value",
+    "wait",
     "what",
+    "window",
 ];
 
 /// A failure on its way to a person. `Display` is the English-only form for logs.

@@ -193,7 +193,11 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -
 }
 
 fn read_response(reader: &mut impl BufRead, method: &str) -> Result<Response> {
-    let head = Head::parse(&read_head(reader)?)?;
+    let head = next_head(reader)?;
+    if head.is_empty() {
+        bail!("the connection ended before an answer");
+    }
+    let head = Head::parse(&head)?;
     let status = head
         .word(1)
         .parse()
@@ -219,21 +223,26 @@ fn read_response(reader: &mut impl BufRead, method: &str) -> Result<Response> {
     })
 }
 
-fn read_head(reader: &mut impl BufRead) -> Result<Vec<u8>> {
+/// The bytes of the next head, its empty line included; none if the connection ended before it.
+///
+/// # Errors
+/// When the connection ends inside the head, or the head is longer than [`HEAD_MAX`].
+pub fn next_head(reader: &mut impl BufRead) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    loop {
+    while !head.ends_with(b"\r\n\r\n") {
         let before = head.len();
         reader.take(HEAD_MAX as u64).read_until(b'\n', &mut head)?;
+        if head.len() == before && before == 0 {
+            return Ok(head);
+        }
         if head.len() == before {
             bail!("the connection ended inside a head");
         }
         if head.len() > HEAD_MAX {
             bail!("a head longer than {HEAD_MAX} bytes");
         }
-        if head.ends_with(b"\r\n\r\n") {
-            return Ok(head);
-        }
     }
+    Ok(head)
 }
 
 fn read_chunked(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {

@@ -59,7 +59,7 @@ impl Link {
     /// # Errors
     /// When no port or thread can be had.
     pub fn start(upstream: SocketAddr, plan: Plan) -> Result<Self> {
-        let shared = Arc::new(Shared::new(plan));
+        let shared = Arc::new(Shared::new(plan, upstream));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -73,7 +73,7 @@ impl Link {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = accept(&listener, upstream, &inner) => {}
+                        () = accept(&listener, &inner) => {}
                         () = shared::follow_schedule(&inner) => {}
                         _ = stopped => {}
                     }
@@ -127,6 +127,11 @@ impl Link {
     /// Changes one direction.
     pub fn set_path(&self, direction: Direction, change: impl FnOnce(&mut Path)) {
         self.shared.set_path(direction, change);
+    }
+
+    /// Forwards connections that are made from now on to another place.
+    pub fn set_upstream(&self, upstream: SocketAddr) {
+        self.shared.set_upstream(upstream);
     }
 
     /// Changes where it cuts by itself. [`Cuts::At`] counts from the link's start.
@@ -219,7 +224,7 @@ async fn listen() -> std::io::Result<TcpListener> {
     socket.listen(1024)
 }
 
-async fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Arc<Shared>) {
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
         let Ok((client, _)) = listener.accept().await else {
             // Too many open files, most likely: it passes when connections end.
@@ -233,7 +238,7 @@ async fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Arc<Share
                 pipe::refuse(client, shared.cut_mode()).await;
                 return;
             }
-            match connect(upstream).await {
+            match connect(shared.upstream()).await {
                 Ok(server) => pipe::run(client, server, shared).await,
                 // The server is down: the client sees what it would see without a link between.
                 Err(_) => pipe::refuse(client, CutMode::Reset).await,

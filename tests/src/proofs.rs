@@ -5,8 +5,15 @@
 //! finds something wrong that is no matter of a figure (a wrong byte, a hang) it gives an error.
 //! What the machine lacks it says through [`missing`].
 
+mod attacks;
 mod bad_use;
+mod cuts;
+mod first_hour;
+mod footprint;
 mod machine_states;
+mod python_tuf;
+mod trees;
+mod wire;
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +21,17 @@ use std::fmt;
 use anyhow::Result;
 
 /// Every proof, in the order of the documents.
-pub const ALL: &[Proof] = &[machine_states::PROOF, bad_use::PROOF];
+pub const ALL: &[Proof] = &[
+    first_hour::PROOF,
+    trees::PROOF,
+    cuts::PROOF,
+    wire::PROOF,
+    footprint::PROOF,
+    attacks::PROOF,
+    machine_states::PROOF,
+    python_tuf::PROOF,
+    bad_use::PROOF,
+];
 
 /// One proof.
 #[derive(Debug, Clone, Copy)]

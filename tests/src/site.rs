@@ -37,6 +37,37 @@ pub struct Node<'w> {
     agent: Option<Proc>,
     starts: u32,
     room: Option<Room>,
+    program: Option<PathBuf>,
+}
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// What its link is like.
+    pub link: Plan,
+    /// Its `agent.toml`.
+    pub toml: String,
+    /// Another agent than the one that is built for all tests.
+    pub program: Option<PathBuf>,
+}
+
+impl Seat {
+    /// Behind this link, with the short times of tests.
+    #[must_use]
+    pub fn behind(link: Plan) -> Self {
+        Self {
+            link,
+            toml: AGENT_TOML.to_owned(),
+            program: None,
+        }
+    }
+
+    /// Polls so seldom that it only does when it is told to, or has something to tell.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.toml = self.toml.replace("interval_s = 5", "interval_s = 604800");
+        self
+    }
 }
 
 impl<'w> Controller<'w> {
@@ -45,27 +76,38 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn start(world: &'w World) -> Result<Self> {
-        Self::start_in(world, "controller", None)
+        Self::found(world, &[])
     }
 
-    /// The same with other arguments of `init`: whose keys there are, and where their passphrases.
+    /// Founds a repository with more words to `init`, and serves it.
     ///
     /// # Errors
     /// When a command fails.
-    pub fn start_with(world: &'w World, init: &[String]) -> Result<Self> {
-        Self::found(world, "controller", None, init)
+    pub fn found(world: &'w World, words: &[&str]) -> Result<Self> {
+        let mut all = vec!["--person", "ada"];
+        all.extend(words);
+        Self::init(world, "controller", None, &all)
     }
 
-    /// The same in a folder of that name, on a small disk of its own where one is given.
+    /// The same with nothing said of whose keys there are but these words.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn start_with(world: &'w World, words: &[String]) -> Result<Self> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Self::init(world, "controller", None, &words)
+    }
+
+    /// As [`Controller::start`], in a folder of that name, on a small disk of its own where one is
+    /// given.
     ///
     /// # Errors
     /// When a command fails.
     pub fn start_in(world: &'w World, name: &str, room: Option<Room>) -> Result<Self> {
-        let one = ["--person", "ada"].map(str::to_owned);
-        Self::found(world, name, room, &one)
+        Self::init(world, name, room, &["--person", "ada"])
     }
 
-    fn found(world: &'w World, name: &str, room: Option<Room>, init: &[String]) -> Result<Self> {
+    fn init(world: &'w World, name: &str, room: Option<Room>, words: &[&str]) -> Result<Self> {
         let home = match &room {
             Some(room) => room.inside().to_owned(),
             None => world.dir(name)?,
@@ -85,7 +127,7 @@ impl<'w> Controller<'w> {
         controller
             .cmd()?
             .args(["init", "--name", "Demo", "--url", &url])
-            .args(init)
+            .args(words)
             .ok()?;
         controller.serve()?;
         Ok(controller)
@@ -107,6 +149,17 @@ impl<'w> Controller<'w> {
             .spawn(&self.name, self.cmd()?.args(["serve", "--listen", &listen]))?;
         server.wait_for_line("Serving")?;
         self.server = Some(server);
+        Ok(())
+    }
+
+    /// Stops serving; answers on their way are finished.
+    ///
+    /// # Errors
+    /// When the server does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut server) = self.server.take() {
+            server.terminate()?;
+        }
         Ok(())
     }
 
@@ -150,10 +203,10 @@ impl<'w> Controller<'w> {
         &self.home
     }
 
-    /// The port that it listens on.
+    /// Where it listens.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn address(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// Writes a release of the notebook and publishes it.
@@ -163,11 +216,28 @@ impl<'w> Controller<'w> {
     pub fn publish(&self, release: &Release) -> Result<Output> {
         let project = self.world.dir("project")?;
         release.write(&project)?;
+        self.publish_folder(&project)
+    }
+
+    /// Publishes the project of a folder in `dev`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn publish_folder(&self, project: &Path) -> Result<Output> {
         self.cmd()?
             .arg("publish")
-            .arg(&project)
+            .arg(project)
             .args(["--env", "dev"])
             .ok()
+    }
+
+    /// Sets a setting of an app on one node, as `name=value`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn set(&self, app: &str, setting: &str, node: &str) -> Result<Output> {
+        let to = format!("node={node}");
+        self.cmd()?.args(["set", app, setting, "--to", &to]).ok()
     }
 
     /// Assigns a release.
@@ -199,7 +269,15 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn enrol(&self, site: &str, name: &str, plan: Plan) -> Result<Node<'w>> {
-        self.enrol_in(site, name, plan, None)
+        self.enrol_as(site, name, Seat::behind(plan))
+    }
+
+    /// Enrols a node that is set up like that, and starts its agent.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn enrol_as(&self, site: &str, name: &str, seat: Seat) -> Result<Node<'w>> {
+        self.enrol_in(site, name, seat, None)
     }
 
     /// The same, with the node's folder on a small disk of its own where one is given.
@@ -210,11 +288,10 @@ impl<'w> Controller<'w> {
         &self,
         site: &str,
         name: &str,
-        plan: Plan,
+        seat: Seat,
         room: Option<Room>,
     ) -> Result<Node<'w>> {
-        let upstream = std::net::SocketAddr::from(([127, 0, 0, 1], self.port));
-        let link = Link::start(upstream, plan)?;
+        let link = Link::start(self.address(), seat.link)?;
         // The node knows the controller by the near end of its link.
         let token = Token {
             url: format!("https://127.0.0.1:{}", link.port()),
@@ -231,9 +308,10 @@ impl<'w> Controller<'w> {
             link,
             agent: None,
             starts: 0,
+            program: seat.program,
             room,
         };
-        std::fs::write(node.folder().join("agent.toml"), AGENT_TOML)?;
+        std::fs::write(node.folder().join("agent.toml"), seat.toml)?;
         node.cmd()?.args(["enroll", &token.to_text()]).ok()?;
         node.start()?;
         Ok(node)
@@ -272,7 +350,11 @@ impl Node<'_> {
     /// # Errors
     /// When the binaries cannot be built.
     pub fn cmd(&self) -> Result<Cmd> {
-        let cmd = self.world.agent()?.env("SANAGA_HOME", &self.home);
+        let agent = match &self.program {
+            Some(program) => self.world.cmd(program),
+            None => self.world.agent()?,
+        };
+        let cmd = agent.env("SANAGA_HOME", &self.home);
         Ok(match &self.room {
             Some(room) => room.enter(cmd),
             None => cmd,

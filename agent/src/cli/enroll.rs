@@ -6,8 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use sanaga_proto::code;
-use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{EnvironmentName, NodeName, RepositoryId, SiteName};
 use serde::Serialize;
 
@@ -15,7 +14,7 @@ use super::speech::fingerprint;
 use super::table::padded;
 use super::{Context, Outcome, Rooms, internal};
 use crate::config::Config;
-use crate::control::client::{ask, is_absent};
+use crate::control::client::ask;
 use crate::control::{Order, Reply, Report};
 use crate::disk;
 use crate::enrol::{Enrolled, enrol};
@@ -63,7 +62,7 @@ pub fn run(args: &EnrollArgs, rooms: &Rooms, context: &mut Context) -> Result<Ou
     for line in lines(identity, enrolled.bytes, context) {
         context.print(&line)?;
     }
-    match daemon(context)? {
+    match daemon(context) {
         Some(report) if report.apps.is_empty() => {
             let line = context.speech.say("enroll-running", &[]);
             context.print(&line)?;
@@ -90,7 +89,7 @@ pub fn over_network(config: &Config, folder: &Path, token: &str) -> Result<Enrol
     };
     runtime
         .map_err(internal)?
-        .block_on(enrol(folder, token, patience))
+        .block_on(enrol(folder, token, patience, config.fetch.post_quantum))
 }
 
 /// A token on the command line can be seen by everybody on this machine, one on stdin cannot.
@@ -133,21 +132,18 @@ fn lines(identity: &Identity, bytes: u64, context: &Context) -> Vec<String> {
         .collect()
 }
 
-/// What the daemon says, once it has seen that this machine is enrolled; none when none runs. The
-/// daemon of a package is started by the system as soon as the identity is there.
-fn daemon(context: &Context) -> Result<Option<Report>, Failure> {
+/// Tells the daemon that this machine is enrolled, and gives what it says once it has seen that; none
+/// when none runs. A fault of its own is for `run` and `status` to tell: this machine is enrolled.
+fn daemon(context: &Context) -> Option<Report> {
     for _ in 0..LOOKS {
-        match ask(&context.paths.socket, &Order::Status) {
-            Ok(Reply::Report(report)) => return Ok(Some(report)),
+        match ask(&context.paths.socket, &Order::Enrolled) {
+            Ok(Reply::Report(report)) => return Some(report),
+            Ok(Reply::NotEnrolled) => thread::sleep(LOOK),
             Ok(
                 Reply::Done(_) | Reply::History(_) | Reply::Verified { .. } | Reply::Refused { .. },
-            ) => break,
-            Err(failure) if is_absent(&failure) && !context.paths.system => break,
-            Err(failure) if is_absent(&failure) || failure.code() == code::NOT_ENROLLED => {
-                thread::sleep(LOOK);
-            }
-            Err(failure) => return Err(failure),
+            )
+            | Err(_) => break,
         }
     }
-    Ok(None)
+    None
 }

@@ -44,8 +44,9 @@ pub fn run(args: &InstallArgs, context: &mut Context) -> Result<Outcome, Failure
     for line in lines(&done, &name, context) {
         context.print(&line)?;
     }
+    let outcome = changed::troubles(&done, context);
     context.next("sanaga-agent status --watch");
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
 /// The whole path, after a look at whether the file can be read at all: the daemon opens it by name
@@ -86,13 +87,12 @@ fn confirmed(failure: &Failure, context: &mut Context) -> bool {
 
 fn lines(done: &Done, name: &str, context: &Context) -> Vec<String> {
     let speech = &context.speech;
-    let Some(versions) = changed::versions(done) else {
+    if done.changes.is_empty() {
         return vec![speech.say("install-taken", &[("file", name)])];
-    };
-    let from = speech.say("install-from", &[("file", name)]);
-    let mut out = vec![format!("{versions}   {from}")];
-    if done.to.is_some() {
-        out.push(changed::activated(done, speech));
     }
-    out
+    let from = speech.say("install-from", &[("file", name)]);
+    let changes = done.changes.iter();
+    changes
+        .flat_map(|change| changed::lines(change, Some(&from), speech))
+        .collect()
 }

@@ -120,7 +120,7 @@ enum Verb {
     /// Show what runs here and how it is
     Status(status::StatusArgs),
     /// Ask the controller now instead of waiting for the next poll
-    Pull,
+    Pull(pull::PullArgs),
     /// Fetch what is assigned and keep it ready, without starting it
     Stage(stage::StageArgs),
     /// Start what is staged now
@@ -186,7 +186,7 @@ fn perform(verb: Verb, rooms: &Rooms, context: &mut Context) -> u8 {
         Verb::Run(args) => run::run(&args, rooms, context),
         Verb::Enroll(args) => enroll::run(&args, rooms, context),
         Verb::Status(args) => status::run(&args, context),
-        Verb::Pull => pull::run(context),
+        Verb::Pull(args) => pull::run(&args, context),
         Verb::Stage(args) => stage::run(&args, context),
         Verb::Activate(args) => activate::run(&args, context),
         Verb::Install(args) => install::run(&args, context),

@@ -87,9 +87,11 @@ pub fn perform(order: &Order, context: &mut Context) -> Result<Reply, Failure> {
 pub fn change(order: &Order, context: &mut Context) -> Result<Done, Failure> {
     match perform(order, context)? {
         Reply::Done(done) => Ok(done),
-        Reply::Report(_) | Reply::History(_) | Reply::Verified { .. } | Reply::Refused { .. } => {
-            Err(out_of_place(&context.paths.socket))
-        }
+        Reply::Report(_)
+        | Reply::NotEnrolled
+        | Reply::History(_)
+        | Reply::Verified { .. }
+        | Reply::Refused { .. } => Err(out_of_place(&context.paths.socket)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sanaga_proto::failure::Coded;
+use sanaga_proto::failure::{Coded, Failure};
 use sanaga_proto::text::{Catalog, Language, Locale};
 
 /// The messages of this program.
@@ -51,10 +51,19 @@ impl Speech {
         self.catalog.find(id, args)
     }
 
-    /// A failure with its code and what to do.
+    /// A failure with its code and what to do. Moments in its words are told in this time zone.
     #[must_use]
     pub fn failure(&self, failure: &dyn Coded) -> String {
-        self.catalog.failure(failure)
+        let told = Failure::new(failure.code());
+        let words = failure.args().into_iter();
+        let told = words.fold(told, |told, (name, value)| {
+            let moment: Option<Timestamp> = value.parse().ok();
+            match moment {
+                Some(moment) => told.arg(name, self.date(moment.as_second())),
+                None => told.arg(name, value),
+            }
+        });
+        self.catalog.failure(&told)
     }
 
     /// A word of a closed list such as the phases: `phase-committed`; the word itself, with spaces
@@ -279,6 +288,22 @@ mod tests {
         assert_eq!(english().time(1_795_254_360), "09:46:00");
         assert_eq!(english().date(0), "1970-01-01 00:00");
         assert_eq!(english().date(i64::MAX), "–");
+    }
+
+    #[test]
+    fn a_moment_in_a_failure_is_told_where_the_reader_is() {
+        let used = Failure::new(sanaga_proto::code::TOKEN_USED)
+            .arg("node", "akwa-1")
+            .arg("used", "2026-11-21T09:46:00Z")
+            .arg("site", "douala-akwa");
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let told = Speech::new(Language::English, zone).failure(&used);
+        assert!(
+            told.starts_with(
+                "error SNG-0217: this token was already used (akwa-1, 2026-11-21 10:46)\n"
+            ),
+            "{told}"
+        );
     }
 
     #[test]

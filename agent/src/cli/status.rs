@@ -28,6 +28,7 @@ pub fn run(args: &StatusArgs, context: &mut Context) -> Result<Outcome, Failure>
     }
     match ask(&context.paths.socket, &Order::Status)? {
         Reply::Report(report) => show(&report, context),
+        Reply::NotEnrolled => show_waiting(context),
         Reply::Done(_) | Reply::History(_) | Reply::Verified { .. } | Reply::Refused { .. } => {
             Err(out_of_place(&context.paths.socket))
         }
@@ -45,6 +46,20 @@ fn show(report: &Report, context: &mut Context) -> Result<Outcome, Failure> {
     for line in troubles(report, &context.speech) {
         context.note(&line);
     }
+    Ok(Outcome::Done)
+}
+
+/// The page of a machine that belongs to no controller yet.
+fn show_waiting(context: &mut Context) -> Result<Outcome, Failure> {
+    if !context.for_people() {
+        let page = [("enrolled".to_owned(), serde_json::Value::from(false))];
+        context.print_json(&serde_json::Map::from_iter(page))?;
+        return Ok(Outcome::Done);
+    }
+    let line = context.speech.say("status-not-enrolled", &[]);
+    context.print(&line)?;
+    let token = context.speech.say("status-token", &[]);
+    context.next(&format!("sanaga-agent enroll {token}"));
     Ok(Outcome::Done)
 }
 

@@ -1,5 +1,6 @@
 //! The command line as a whole, against a daemon that answers from a script.
 
+mod joining;
 mod locales;
 mod pages;
 mod parsing;

@@ -93,7 +93,7 @@ keys! {
         "The longest pause after failures, seconds.";
     "fetch.day_bytes_max", bytes(0), "0",
         |c, v| c.fetch.day_bytes_max = v.integer(),
-        "The most bytes of packs in 24 hours; 0 is no limit. What does not fit waits, kept.";
+        "The most bytes of packs in 24 hours; 0 is no limit. What does not fit waits, kept, and `sanaga-agent pull --now` fetches it all the same.";
     "fetch.month_bytes_max", bytes(0), "0",
         |c, v| c.fetch.month_bytes_max = v.integer(),
         "The most bytes of packs in 30 days; 0 is no limit.";

@@ -66,11 +66,12 @@ pub(super) fn read(path: &Path, root_only: bool) -> Result<Option<String>, Confi
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
-    let found = file.metadata().map_err(unreadable)?;
-    if root_only && (found.uid() != 0 || found.mode() & 0o022 != 0) {
-        return Err(ConfigError::Writable {
-            path: path.to_owned(),
-        });
+    if root_only {
+        // The descriptor is asked, so that what was checked is what is read.
+        only_roots(path, &file.metadata().map_err(unreadable)?)?;
+        // Who can write the folder can put another file in its place.
+        let folder = path.parent().unwrap_or(path);
+        only_roots(folder, &fs::metadata(folder).map_err(unreadable)?)?;
     }
     let mut text = String::new();
     file.take(FILE_BYTES_MAX + 1)
@@ -81,6 +82,21 @@ pub(super) fn read(path: &Path, root_only: bool) -> Result<Option<String>, Confi
         return Err(unreadable(io::Error::new(ErrorKind::FileTooLarge, problem)));
     }
     Ok(Some(text))
+}
+
+/// Refuses what others than root can write.
+fn only_roots(path: &Path, found: &fs::Metadata) -> Result<(), ConfigError> {
+    if is_roots_alone(found.uid(), found.mode()) {
+        return Ok(());
+    }
+    Err(ConfigError::Writable {
+        path: path.to_owned(),
+    })
+}
+
+/// Whether a file of this owner and mode can be written by root alone.
+pub(super) const fn is_roots_alone(uid: u32, mode: u32) -> bool {
+    uid == 0 && mode & 0o022 == 0
 }
 
 impl Layers {

@@ -210,14 +210,50 @@ fn pauses_never_shrink() {
 
 #[test]
 fn as_root_the_files_must_be_roots_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    for (uid, mode, expected) in [
+        (0, 0o100_644, true),
+        (0, 0o040_755, true),
+        (0, 0o100_664, false),
+        (0, 0o100_646, false),
+        (0, 0o041_777, false),
+        (1_000, 0o100_600, false),
+    ] {
+        assert_eq!(layer::is_roots_alone(uid, mode), expected, "{uid} {mode:o}");
+    }
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::under(folder.path());
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let load = || Config::load(&paths, &BTreeMap::new(), &[], true);
     fs::write(&paths.config, "").unwrap();
-    fs::set_permissions(&paths.config, fs::Permissions::from_mode(0o664)).unwrap();
-    let error = Config::load(&paths, &BTreeMap::new(), &[], true).unwrap_err();
+    set(&paths.config, 0o664);
+    let error = load().unwrap_err();
     assert_eq!(error.code().number, 102);
     assert!(matches!(error, ConfigError::Writable { .. }));
+    set(&paths.config, 0o644);
+    if !rustix::process::geteuid().is_root() {
+        // Nothing here belongs to root, so that nothing is taken.
+        assert!(matches!(load(), Err(ConfigError::Writable { .. })));
+        return;
+    }
+    assert!(load().is_ok());
+    chown(&paths.config, Some(1_000), None).unwrap();
+    assert!(matches!(load(), Err(ConfigError::Writable { path }) if path == paths.config));
+    chown(&paths.config, Some(0), None).unwrap();
+    // A folder in which others can write, also that of the files beside.
+    set(folder.path(), 0o777);
+    assert!(matches!(load(), Err(ConfigError::Writable { path }) if path == folder.path()));
+    set(folder.path(), 0o755);
+    fs::create_dir(&paths.config_folder).unwrap();
+    set(&paths.config_folder, 0o755);
+    let beside = paths.config_folder.join("a.toml");
+    fs::write(&beside, "").unwrap();
+    set(&beside, 0o644);
+    assert!(load().is_ok());
+    set(&paths.config_folder, 0o775);
+    assert!(matches!(load(), Err(ConfigError::Writable { path }) if path == paths.config_folder));
 }
 
 #[test]

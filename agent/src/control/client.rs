@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::failure::Failure;
 
 use super::{Order, Reply};
 
@@ -41,10 +41,10 @@ impl Client {
     /// [`code::DAEMON_ABSENT`] when the daemon has gone.
     pub fn send(&mut self, order: &Order) -> Result<(), Failure> {
         let patience = match order {
-            Order::Status | Order::History { .. } => Some(STATUS_PATIENCE),
+            Order::Status | Order::Enrolled | Order::History { .. } => Some(STATUS_PATIENCE),
             // These take as long as the link or the disk takes, or wait for something to happen.
             Order::Watch
-            | Order::Pull
+            | Order::Pull { .. }
             | Order::Stage { .. }
             | Order::Activate { .. }
             | Order::Install { .. }
@@ -127,12 +127,6 @@ pub fn out_of_place(path: &Path) -> Failure {
     Failure::new(code::BAD_ANSWER)
         .arg("host", path.display())
         .arg("problem", "the reply does not belong to the order")
-}
-
-/// Whether a failure means that no daemon answers.
-#[must_use]
-pub fn is_absent(failure: &Failure) -> bool {
-    failure.code() == code::DAEMON_ABSENT
 }
 
 /// The failure for a daemon that does not answer, or no longer.

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::wire::receipt::EventKind;
 use tokio::time::{sleep, timeout};
@@ -18,6 +20,12 @@ pub async fn drive(node: Rc<Node>, app: Rc<App>) {
     loop {
         if let Err(failure) = turn(&node, &app).await {
             tracing::error!(app = %app.name, %failure, "nothing can be decided or stored");
+            if failure.code() == code::DATABASE_DAMAGED {
+                // The next start moves it aside and makes it anew; here there is nothing to go on with.
+                *node.broken.borrow_mut() = Some(failure);
+                node.stop.notify_one();
+                return;
+            }
             *app.failure.borrow_mut() = Some(failure);
             node.tell();
             sleep(FAULT_PAUSE).await;
@@ -30,6 +38,9 @@ pub async fn drive(node: Rc<Node>, app: Rc<App>) {
     reason = "what is not named here is handed on whole"
 )]
 async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
+    // Whatever woke us up to here is seen by looking. Left standing, it would break off the transfer
+    // that is decided now, and the bytes on their way would be paid for twice.
+    let _seen = app.wake.notified().now_or_never();
     node.watch_what_runs(app).await;
     let facts = node.gather(app).await?;
     let before = app.journal.borrow().clone();
@@ -91,7 +102,7 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
         if decision.journal.phase.is_at_rest() && decision.journal.blocked.is_none() {
             app.failure
                 .borrow_mut()
-                .take_if(|failure| failure.code().exit != sanaga_proto::code::Exit::RolledBack);
+                .take_if(|failure| failure.code().exit != code::Exit::RolledBack);
         }
     }
     for event in &decision.events {

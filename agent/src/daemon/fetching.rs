@@ -1,23 +1,22 @@
 //! Bringing a pack here: the cheapest way, from the first host that moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::TreeRoot;
 use sanaga_proto::wire::offer::Offer;
 use tokio::time::sleep;
 
 use super::node::{App, Node, PackState};
-use crate::fetch::client::{Host, Patience};
+use crate::fetch::FetchError;
+use crate::fetch::client::{Host, Thrift};
 use crate::fetch::plan::{Plan, choose};
 use crate::fetch::resume::{self, PackFile};
-use crate::fetch::retry::{RetryPolicy, pause};
-use crate::fetch::{FetchError, tls};
-use crate::identity::{Credentials, IdentityFiles};
 use crate::store::state;
-use crate::update::{Seal, Target};
+use crate::update::{Phase, Seal, Target};
 
 impl Node {
     /// Fetches the pack of a target. Ends early, without a fault, when something else of the app has
@@ -30,12 +29,13 @@ impl Node {
         let offer = self.plan(app, target)?;
         sanaga_durable::make_dir(&self.paths.packs)
             .map_err(|error| crate::disk::durable_failure(&self.paths.packs, error))?;
-        self.drop_other_packs(&offer);
+        self.make_room_for(app, &offer)?;
         let (folder, opened) = (self.paths.packs.clone(), offer.clone());
         let mut pack = tokio::task::spawn_blocking(move || PackFile::open(&folder, &opened))
             .await
             .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?
             .map_err(Failure::of)?;
+        self.begin_ledger(&offer, &pack);
         self.show(app, &offer, &pack);
         while !pack.is_complete() {
             tokio::select! {
@@ -62,7 +62,9 @@ impl Node {
             })
             .filter(|root| !damaged.contains(root))
             .collect();
-        let offers = self.helper.offers(&target.release.root)?;
+        let mut offers = self.helper.offers(&target.release.root)?;
+        // One that alone is over the limit never fits.
+        offers.retain(|offer| offer.pack_bytes <= self.config.limits.packs_bytes_max);
         let had = |offer: &Offer| {
             std::fs::metadata(resume::path(&self.paths.packs, offer)).map_or(0, |file| file.len())
         };
@@ -89,6 +91,9 @@ impl Node {
         offer: &Offer,
         pack: &mut PackFile,
     ) -> Result<(), Failure> {
+        let Some(thrift) = self.thrift(app, offer).await? else {
+            return Ok(());
+        };
         let urls = self.content_urls();
         let may_skip = urls.len() == 1;
         for url in &urls {
@@ -105,7 +110,10 @@ impl Node {
             }
             let before = pack.received();
             let result = match self.host(url) {
-                Ok(host) => self.watched_fetch(app, offer, pack, &host, may_skip).await,
+                Ok(host) => {
+                    let host = host.thrifty(thrift.clone());
+                    self.watched_fetch(app, offer, pack, &host, may_skip).await
+                }
                 Err(error) => Err(error),
             };
             self.settle(app, offer, pack);
@@ -115,6 +123,14 @@ impl Node {
                     return Ok(());
                 }
                 Err(error @ FetchError::Disk { .. }) => return Err(Failure::of(error)),
+                // The answer ended where the budget did: that is not the host's fault.
+                Err(_)
+                    if is_used_up(&thrift, pack.received().saturating_sub(before))
+                        || self.is_spent(app, offer)? =>
+                {
+                    self.moved(url);
+                    return Ok(());
+                }
                 Err(error) => {
                     tracing::info!(host = %url, at = pack.received(), of = pack.total(), %error, "link lost; kept");
                     if pack.received() > before {
@@ -150,13 +166,14 @@ impl Node {
         host: &Host,
         may_skip: bool,
     ) -> Result<(), FetchError> {
-        let shown = pack.progress();
+        let (shown, before) = (pack.progress(), pack.received());
         let fetch = pack.fetch(host, may_skip);
         tokio::pin!(fetch);
         loop {
             tokio::select! {
                 result = &mut fetch => return result,
                 () = sleep(Duration::from_secs(1)) => {
+                    self.note_spent(app, shown.get().saturating_sub(before));
                     if let Some(state) = app.pack.borrow_mut().as_mut().filter(|state| state.offer == *offer) {
                         state.received = shown.get();
                     }
@@ -166,11 +183,36 @@ impl Node {
         }
     }
 
+    /// Opens the ledger of a transfer. An agent that was killed had no time to write down the last
+    /// bytes that it read; those that reached the disk are counted now.
+    fn begin_ledger(&self, offer: &Offer, pack: &PackFile) {
+        let root = &offer.frame_root;
+        let begun = self
+            .helper
+            .store()
+            .write(|db| match state::transfer(db, root)? {
+                Some((received, twice)) => {
+                    let known = received.saturating_sub(twice);
+                    state::add_transfer(db, root, pack.received().saturating_sub(known), 0)
+                }
+                // What is whole already came another way, on a stick or inside a poll.
+                None if pack.is_complete() => Ok(()),
+                None => state::add_transfer(db, root, 0, 0),
+            });
+        if let Err(failure) = begun {
+            tracing::warn!(%failure, "the ledger of the transfer is short");
+        }
+    }
+
     /// Puts what a transfer has cost into the ledger, and shows where it stands.
     fn settle(&self, app: &App, offer: &Offer, pack: &mut PackFile) {
         let cost = pack.take_cost();
         if cost.received_bytes > 0 {
+            // What a long transfer noted on its way is in the budget's ledger already.
+            let fresh = cost.received_bytes.saturating_sub(app.noted.take());
+            let now_s = self.known_s();
             let written = self.helper.store().write(|db| {
+                state::add_spent(db, now_s, fresh)?;
                 state::add_transfer(db, &offer.frame_root, cost.received_bytes, cost.twice_bytes)
             });
             if let Err(failure) = written {
@@ -198,108 +240,55 @@ impl Node {
             .store()
             .read(|db| state::transfer(db, &offer.frame_root))
             .ok()?;
-        Some(ledger.0)
+        ledger.map(|(received, _)| received)
     }
 
-    /// The hosts that packs come from, in order.
-    pub fn content_urls(&self) -> Vec<String> {
-        let assigned = self
-            .helper
-            .assignment()
-            .ok()
-            .flatten()
-            .map(|assignment| assignment.content_urls);
-        assigned
-            .filter(|urls| !urls.is_empty())
-            .unwrap_or_else(|| vec![self.helper.identity().url.clone()])
-    }
-
-    /// A host by its URL, with our credentials if it is the controller.
+    /// Packs are bounded: those that nobody needs any more are removed, and one for which the rest
+    /// leaves no room waits for it.
     ///
     /// # Errors
-    /// [`FetchError::Tls`] when a certificate or key does not load.
-    pub fn host(&self, url: &str) -> Result<Host, FetchError> {
-        let fetch = &self.config.fetch;
-        let patience = Patience {
-            connect_s: fetch.connect.as_secs(),
-            stall_s: fetch.stall.as_secs(),
-        };
-        let config = if url.starts_with("https://") {
-            let files =
-                IdentityFiles::new(self.paths.pinned_root.parent().unwrap_or(&self.paths.state));
-            let credentials = Credentials::load(&files)
-                .map_err(|failure| FetchError::Tls(failure.to_string()))?;
-            Some(tls::pinned(&credentials, self.known_s())?)
-        } else {
-            None
-        };
-        Host::new(url, config, patience)
-    }
-
-    fn moved(&self, url: &str) {
-        self.breakers
-            .borrow_mut()
-            .entry(url.to_owned())
-            .or_default()
-            .moved();
-        self.keep_breaker(url, 0, 0);
-    }
-
-    /// Counts a failure of a host, in memory and for the next life.
-    pub fn failed(&self, url: &str, error: &FetchError) -> Duration {
-        let fetch = &self.config.fetch;
-        let policy = RetryPolicy {
-            min_s: fetch.retry_min.as_secs(),
-            max_s: fetch.retry_max.as_secs(),
-        };
-        let mut breakers = self.breakers.borrow_mut();
-        let breaker = breakers.entry(url.to_owned()).or_default();
-        let failures = breaker.failures.saturating_add(1);
-        let wait = pause(policy, failures, chance(), error.wait_s());
-        breaker.failed(wait, self.clock.read().uptime_s);
-        drop(breakers);
-        self.keep_breaker(url, failures, wait.as_secs());
-        tracing::debug!(host = %url, code = %error.code(), wait_s = wait.as_secs(), "host failed");
-        wait
-    }
-
-    fn keep_breaker(&self, url: &str, failures: u32, pause_s: u64) {
-        if let Err(failure) = self
-            .helper
-            .store()
-            .write(|db| state::set_host(db, url, failures, pause_s))
-        {
-            tracing::warn!(%failure, "how a host behaved is not remembered");
-        }
-    }
-
-    /// Packs are bounded: one that nobody asks for any more makes room.
-    fn drop_other_packs(&self, keep: &Offer) {
-        let mut wanted = vec![resume::path(&self.paths.packs, keep)];
-        for app in self.apps.borrow().values() {
-            let pack = app.pack.borrow();
-            wanted.extend(
-                pack.as_ref()
-                    .map(|pack| resume::path(&self.paths.packs, &pack.offer)),
-            );
-        }
-        for entry in std::fs::read_dir(&self.paths.packs)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if !wanted.contains(&entry.path()) {
-                let _ = sanaga_durable::remove_file(&entry.path());
+    /// [`code::DISK_FULL`] while other apps' packs take the room.
+    fn make_room_for(&self, app: &App, keep: &Offer) -> Result<(), Failure> {
+        let own = resume::path(&self.paths.packs, keep);
+        let apps = self.apps.borrow();
+        let others: BTreeMap<PathBuf, u64> = apps
+            .values()
+            .filter(|other| other.name != app.name && needs_pack(other.phase()))
+            .filter_map(|other| {
+                let pack = other.pack.borrow();
+                let pack = pack.as_ref()?;
+                Some((resume::path(&self.paths.packs, &pack.offer), pack.total))
+            })
+            .filter(|(path, _)| *path != own)
+            .collect();
+        let entries = std::fs::read_dir(&self.paths.packs).into_iter().flatten();
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path != own && !others.contains_key(&path) {
+                let _ = sanaga_durable::remove_file(&path);
             }
         }
+        let bytes_max = self.config.limits.packs_bytes_max;
+        let taken = others
+            .values()
+            .fold(0, |sum: u64, total| sum.saturating_add(*total));
+        let free = bytes_max.saturating_sub(taken);
+        if keep.pack_bytes <= free {
+            return Ok(());
+        }
+        Err(Failure::new(code::DISK_FULL)
+            .arg("path", self.paths.packs.display())
+            .arg("needed", keep.pack_bytes)
+            .arg("free", free))
     }
 }
 
-/// Uniform in 0..1, so that many nodes do not call at once.
-pub(super) fn chance() -> f64 {
-    let mut bytes = [0; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
-    }
+/// Whether a transfer brought all that the budget let it bring.
+fn is_used_up(thrift: &Thrift, brought: u64) -> bool {
+    thrift.bytes_max.is_some_and(|most| brought >= most)
+}
+
+/// Whether an app in this phase still needs the pack that it fetched.
+const fn needs_pack(phase: Phase) -> bool {
+    matches!(phase, Phase::Fetching | Phase::Held)
 }

@@ -1,10 +1,13 @@
 //! Facts about one app, observed anew before each decision.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
 use sanaga_proto::failure::Failure;
-use sanaga_proto::manifest::ServiceKind;
+use sanaga_proto::ids::TreeRoot;
+use sanaga_proto::manifest::{Manifest, ServiceKind};
+use sanaga_proto::wire::assignment::{AssignedApp, Assignment};
 
 use super::node::{App, Node, Wanted};
 use crate::health;
@@ -12,7 +15,8 @@ use crate::helper::Settings;
 use crate::service::{Ending, ServiceStatus};
 use crate::slot::{self, Observed};
 use crate::update::{
-    BootId, DataSnapshot, Facts, Pack, Phase, Policy, Service, SlotNumber, Verdict,
+    BootId, DataSnapshot, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target,
+    Verdict,
 };
 
 /// Environments other than this one soak longer.
@@ -88,55 +92,70 @@ impl Node {
         }
     }
 
-    /// Computes anew what the assignment asks of each app, and gives those that changed.
+    /// Computes anew what the assignment asks of each app. An app that it does not name, or whose
+    /// order cannot be followed here, stays as it is: it runs on, and no update of it begins or goes on.
     ///
     /// # Errors
     /// A fault of the disk. Settings that do not fit are kept as the app's failure.
     pub fn follow_assignment(&self, apps: &[Rc<App>]) -> Result<(), Failure> {
-        let Some(assignment) = self.helper.assignment()? else {
-            return Ok(());
-        };
-        for assigned in &assignment.apps {
-            let Some(app) = apps.iter().find(|app| app.name == assigned.app) else {
-                continue;
+        // That of a director who was replaced is void.
+        let assignment = self.helper.assignment()?;
+        for app in apps {
+            let entry = assignment.as_ref().and_then(|assignment| {
+                let found = assignment.apps.iter().find(|found| found.app == app.name);
+                found.map(|found| (assignment, found))
+            });
+            let wanted = match entry {
+                Some((assignment, assigned)) => self.wanted(app, assignment, assigned)?,
+                None => None,
             };
-            let Some(manifest) = self.helper.manifest(&assigned.manifest)? else {
-                continue;
-            };
-            let local = self.config.settings.get(&assigned.app);
-            let settings = match self
-                .permitted(&manifest)
-                .and_then(|()| Settings::join(&manifest, &assigned.settings, local))
-            {
-                Ok(settings) => settings,
-                Err(failure) => {
-                    tracing::warn!(app = %app.name, %failure, "not followed");
-                    *app.failure.borrow_mut() = Some(failure);
-                    continue;
-                }
-            };
-            let release = crate::update::Release {
-                version: assigned.version.clone(),
-                root: manifest.root,
-                manifest: assigned.manifest,
-                counter: assigned.counter,
-                generation: assignment.generation,
-                settings: settings.digest(),
-            };
-            let download_bytes_max = assigned.download_bytes_max;
-            *app.wanted.borrow_mut() = Some(Rc::new(Wanted {
-                release,
-                manifest,
-                settings,
-                download_bytes_max,
-            }));
+            *app.wanted.borrow_mut() = wanted.map(Rc::new);
             app.wake.notify_one();
         }
         Ok(())
     }
 
+    /// What an entry of the assignment asks for; none when that cannot be followed here.
+    fn wanted(
+        &self,
+        app: &App,
+        assignment: &Assignment,
+        assigned: &AssignedApp,
+    ) -> Result<Option<Wanted>, Failure> {
+        let Some(manifest) = self.helper.manifest(&assigned.manifest)? else {
+            return Ok(None);
+        };
+        let local = self.config.settings.get(&assigned.app);
+        let settings = self
+            .permitted(&manifest)
+            .and_then(|()| Settings::join(&manifest, &assigned.settings, local));
+        let settings = match settings {
+            Ok(settings) => settings,
+            Err(failure) => {
+                tracing::warn!(app = %app.name, %failure, "not followed");
+                *app.failure.borrow_mut() = Some(failure);
+                return Ok(None);
+            }
+        };
+        let release = Release {
+            version: assigned.version.clone(),
+            root: manifest.root,
+            manifest: assigned.manifest,
+            counter: assigned.counter,
+            generation: assignment.asked_in(assigned),
+            settings: settings.digest(),
+        };
+        let download_bytes_max = assigned.download_bytes_max;
+        Ok(Some(Wanted {
+            release,
+            manifest,
+            settings,
+            download_bytes_max,
+        }))
+    }
+
     /// The manifest may ask only for what this node allows.
-    fn permitted(&self, manifest: &sanaga_proto::manifest::Manifest) -> Result<(), Failure> {
+    fn permitted(&self, manifest: &Manifest) -> Result<(), Failure> {
         let refuse = |problem: String| {
             Failure::new(sanaga_proto::code::NOT_ALLOWED)
                 .arg("app", &manifest.app)
@@ -229,12 +248,7 @@ fn pack_of(app: &App, observed: &Observed) -> Pack {
     let Some(target) = &journal.target else {
         return Pack::Absent;
     };
-    // Another whole slot of the same tree is all that staging needs.
-    let has_copy = observed.slots.iter().any(|(number, seal)| {
-        *number != target.slot
-            && matches!(seal, crate::update::Seal::Sealed(release) if release.root == target.release.root)
-    });
-    if has_copy {
+    if !app.needs_full.get() && has_copy(target, &observed.slots, &app.damaged_bases.borrow()) {
         return Pack::Complete;
     }
     match app
@@ -249,6 +263,16 @@ fn pack_of(app: &App, observed: &Observed) -> Pack {
         },
         None => Pack::Absent,
     }
+}
+
+/// Whether another slot of the same tree is here, which is all that staging needs. One that was found
+/// damaged while it was copied still looks whole.
+fn has_copy(target: &Target, slots: &BTreeMap<SlotNumber, Seal>, damaged: &[TreeRoot]) -> bool {
+    let root = target.release.root;
+    let is_copy = |(number, seal): (&SlotNumber, &Seal)| {
+        *number != target.slot && matches!(seal, Seal::Sealed(release) if release.root == root)
+    };
+    !damaged.contains(&root) && slots.iter().any(is_copy)
 }
 
 fn needed_bytes(app: &App) -> u64 {
@@ -278,5 +302,37 @@ fn needed_bytes(app: &App) -> u64 {
         | Phase::Superseded
         | Phase::Refused { .. }
         | Phase::NeedsHands => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sanaga_proto::ids::Digest;
+
+    #[test]
+    fn a_copy_is_another_slot_that_is_whole_and_was_not_found_damaged() {
+        let release = |tree: &[u8]| Release {
+            version: "1".parse().unwrap(),
+            root: Digest::of(tree),
+            manifest: Digest::of(b"manifest"),
+            counter: 1,
+            generation: 1,
+            settings: Digest::of(b""),
+        };
+        let target = Target {
+            release: release(b"tree"),
+            slot: 4,
+        };
+        let here = |seals: Vec<(SlotNumber, Seal)>| BTreeMap::from_iter(seals);
+        let whole = || Seal::Sealed(release(b"tree"));
+        assert!(has_copy(&target, &here(vec![(3, whole())]), &[]));
+        assert!(!has_copy(&target, &here(vec![(4, whole())]), &[]));
+        let damaged = Seal::Damaged(release(b"tree"));
+        assert!(!has_copy(&target, &here(vec![(3, damaged)]), &[]));
+        let other = Seal::Sealed(release(b"other"));
+        assert!(!has_copy(&target, &here(vec![(3, other)]), &[]));
+        let found = [target.release.root];
+        assert!(!has_copy(&target, &here(vec![(3, whole())]), &found));
     }
 }

@@ -1,15 +1,23 @@
 //! The daemon: gather facts, decide, store, perform, again. One task for each app, one that polls,
-//! one that listens on the local socket; all on one thread, none decides anything itself.
+//! one that listens on the local socket; all on one thread, none decides anything itself. Before that,
+//! it waits until this machine is enrolled.
 
+mod changes;
 mod driver;
 mod fetching;
+mod from_disk;
 mod gather;
+mod hosts;
 mod installing;
 mod node;
+mod orders;
 mod perform;
 mod poller;
+mod renewing;
 mod report;
 mod socket;
 mod start;
+mod thrift;
+mod waiting;
 
 pub use start::run;

@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, Digest, TreeRoot};
@@ -13,7 +14,10 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock::{Clock, Reading};
 use crate::config::{Config, Paths};
+use crate::fetch::budget::Pace;
+use crate::fetch::client::Host;
 use crate::fetch::retry::Breaker;
+use crate::fetch::tls::KnownTime;
 use crate::health::Monitor;
 use crate::helper::{Helper, Settings};
 use crate::service::Service;
@@ -29,12 +33,28 @@ pub struct Node {
     pub apps: RefCell<BTreeMap<AppName, Rc<App>>>,
     pub contact: RefCell<Contact>,
     pub breakers: RefCell<BTreeMap<String, Breaker>>,
+    /// How fast packs are read, all together.
+    pub pace: Arc<Mutex<Pace>>,
+    /// When this life of the daemon began.
+    pub started: Instant,
+    /// Why the daemon cannot go on in this life.
+    pub broken: RefCell<Option<Failure>>,
+    /// Ends this life.
+    pub stop: Notify,
+    /// Hosts that are talked to, by URL.
+    pub hosts: RefCell<BTreeMap<String, Host>>,
+    /// Our side of TLS, with the sessions that can be taken up again.
+    pub tls: RefCell<Option<rustls::ClientConfig>>,
+    /// The least time that it can be, for TLS.
+    pub tls_time: KnownTime,
     /// Wakes the poller before its time.
     pub poll_now: Notify,
     /// Tells who watches that something changed.
     pub changed: Notify,
     /// Counts polls that ended, well or not.
     pub polls: Cell<u64>,
+    /// A poll is under way.
+    pub polling: Cell<bool>,
     pub polled: Notify,
 }
 
@@ -67,6 +87,10 @@ pub struct App {
     /// A base that was found damaged is not used again.
     pub damaged_bases: RefCell<Vec<TreeRoot>>,
     pub needs_full: Cell<bool>,
+    /// Bytes of the running transfer that are in the budget's ledger already.
+    pub noted: Cell<u64>,
+    /// The tree that an operator lets be fetched past the data budget.
+    pub past_budget: RefCell<Option<TreeRoot>>,
     /// Something that a decision depends on has changed.
     pub wake: Notify,
     pub phase_since_s: Cell<u64>,
@@ -136,7 +160,7 @@ impl Node {
             .helper
             .load_trust()
             .map(|(_, floors, _)| floors.lower_s(crate::BUILD_S, &clock.now));
-        u64::try_from(floor.unwrap_or_default().max(wall)).unwrap_or_default()
+        u64::try_from(floor.unwrap_or(crate::BUILD_S).max(wall)).unwrap_or_default()
     }
 }
 

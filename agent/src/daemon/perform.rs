@@ -125,7 +125,12 @@ impl Node {
             .filter(|pack| pack.offer.root == target.release.root);
         let packs = self.paths.packs.clone();
         app.seals.borrow_mut().remove(&target.slot);
-        let base = pack.as_ref().and_then(|pack| pack.offer.base);
+        let root = target.release.root;
+        // Without a pack another slot of the same tree is copied.
+        let base = match &pack {
+            Some(pack) if pack.complete => pack.offer.base,
+            Some(_) | None => Some(root),
+        };
         let work = move || match pack {
             Some(pack) if pack.complete => {
                 let path = crate::fetch::resume::path(&packs, &pack.offer);
@@ -136,6 +141,11 @@ impl Node {
         let result = tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| Err(Failure::new(code::INTERNAL).arg("problem", error)));
+        if result.is_ok() {
+            app.damaged_bases
+                .borrow_mut()
+                .retain(|damaged| *damaged != root);
+        }
         if let Err(failure) = &result
             && sanaga_proto::failure::Coded::code(failure) == code::BASE_DAMAGED
         {

@@ -1,34 +1,39 @@
 //! The task that polls: what is told, and what is done with the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::ids::TreeRoot;
 use sanaga_proto::trust::Allowance;
 use sanaga_proto::wire::poll::{AppStatus, name};
 use tokio::time::sleep;
 
-use super::fetching::chance;
+use super::hosts::chance;
 use super::node::{App, Node};
-use crate::enrol;
+use crate::fetch::FetchError;
 use crate::fetch::exchange::{self, Heard, Told};
 use crate::fetch::resume::PackFile;
-use crate::fetch::{FetchError, client::Patience};
 use crate::helper::{Adopted, Incoming};
 use crate::store::state;
 use crate::update::Seal;
 
 /// When neither the configuration nor an assignment says how often, seconds.
 const INTERVAL_S: u64 = 60;
+/// Between two polls while all floors are lost.
+const FLOORS_LOST_PAUSE: Duration = Duration::from_secs(6 * 3_600);
 /// Two polls that were asked for are at least so far apart.
 const GAP: Duration = Duration::from_secs(1);
 
 /// Polls for as long as the daemon lives.
 pub async fn poll_for_ever(node: Rc<Node>) {
     loop {
-        let wait = match node.poll_once().await {
+        node.polling.set(true);
+        let polled = node.poll_once().await;
+        node.polling.set(false);
+        let wait = match polled {
             Ok(()) => node.interval(),
             Err(error) => {
                 tracing::info!(%error, code = %error.code(), "poll failed");
@@ -49,6 +54,11 @@ pub async fn poll_for_ever(node: Rc<Node>) {
 
 impl Node {
     fn interval(&self) -> Duration {
+        // Without floors all that is sent is refused, and sent again: the receipts are through.
+        let is_lost = |failure: &Failure| failure.code() == code::FLOORS_LOST;
+        if self.contact.borrow().failure.as_ref().is_some_and(is_lost) {
+            return FLOORS_LOST_PAUSE;
+        }
         let assigned = self
             .helper
             .assignment()
@@ -96,13 +106,17 @@ impl Node {
             contact.failure = None;
             contact.start_over = false;
         }
-        self.breakers.borrow_mut().remove(&url);
+        let failed = self.breakers.borrow().contains_key(&url);
+        if failed {
+            self.moved(&url);
+        }
         for app in self.apps.borrow().values() {
             app.needs_full.set(false);
         }
         if heard.news {
             self.take_in(heard);
         }
+        self.renew_if_due().await;
         Ok(())
     }
 
@@ -190,11 +204,12 @@ impl Node {
                     .and_then(|mut pack| pack.put("controller", bytes));
                 match kept {
                     Ok(()) => {
-                        let received = bytes.len() as u64;
-                        let counted = self
-                            .helper
-                            .store()
-                            .write(|db| state::add_transfer(db, frame_root, received, 0));
+                        // The time is asked before the database is taken: it is in there, too.
+                        let (received, now_s) = (bytes.len() as u64, self.known_s());
+                        let counted = self.helper.store().write(|db| {
+                            state::add_spent(db, now_s, received)?;
+                            state::add_transfer(db, frame_root, received, 0)
+                        });
                         if let Err(failure) = counted {
                             tracing::warn!(%failure, "the ledger of the transfer is short");
                         }
@@ -238,6 +253,9 @@ impl Node {
                 }
             }
         }
+        for (name, bytes) in self.helper.offers_for(&self.awaited())? {
+            held.insert(name, bytes);
+        }
         if self.contact.borrow().start_over {
             held.clear();
         }
@@ -257,39 +275,17 @@ impl Node {
         })
     }
 
-    /// A certificate that has expired is renewed with the node key alone.
-    async fn renew_if_refused(&self, error: &FetchError) {
-        let mut text = error.to_string();
-        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        while let Some(this) = cause {
-            text.push_str(&this.to_string());
-            cause = this.source();
-        }
-        if error.code() != code::NODE_REFUSED && !text.contains("ertificate") {
-            return;
-        }
-        let mut nonce = [0; 16];
-        if aws_lc_rs::rand::fill(&mut nonce).is_err() {
-            return;
-        }
-        let fetch = &self.config.fetch;
-        let patience = Patience {
-            connect_s: fetch.connect.as_secs(),
-            stall_s: fetch.stall.as_secs(),
-        };
-        let folder = self.paths.pinned_root.parent().unwrap_or(&self.paths.state);
-        match enrol::renew(
-            folder,
-            self.helper.identity(),
-            nonce,
-            self.known_s(),
-            patience,
-        )
-        .await
-        {
-            Ok(()) => tracing::info!("certificate renewed"),
-            Err(failure) => tracing::warn!(%failure, "certificate not renewed"),
-        }
+    /// The trees that are assigned and do not run: their offers are listed, because what is not listed
+    /// is sent again, with its pack, for as long as a hold or a full disk keeps the update waiting.
+    fn awaited(&self) -> BTreeSet<TreeRoot> {
+        let apps = self.apps.borrow();
+        let awaited = apps.values().filter_map(|app| {
+            let root = app.wanted.borrow().as_ref()?.release.root;
+            let journal = app.journal.borrow();
+            let runs = journal.running().map(|running| running.release.root);
+            (runs != Some(root)).then_some(root)
+        });
+        awaited.collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::ids::Version;
 
+use super::changes::words;
 use super::node::{App, Node};
 use crate::control::{AppReport, HistoryLine, Report};
 use crate::health;
@@ -89,14 +90,7 @@ impl Node {
                 self.policy(app).soak_s.saturating_sub(healthy)
             }),
             probes: probes_of(app),
-            failure: app.failure.borrow().as_ref().map(|failure| {
-                let words = failure
-                    .args()
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect();
-                (failure.code().number, words)
-            }),
+            failure: app.failure.borrow().as_ref().map(words),
         }
     }
 

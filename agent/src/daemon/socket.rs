@@ -2,22 +2,18 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::{Coded as _, Failure, nearest};
-use sanaga_proto::ids::{AppName, Version};
+use sanaga_proto::failure::Failure;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::node::{App, Node};
-use super::report::probes_of;
-use crate::control::{Done, Order, Reply};
-use crate::slot;
-use crate::update::{self, Answer, Phase};
+use super::node::Node;
+use super::orders::follow;
+use crate::control::{Order, Reply};
 
 /// An order, bytes.
 const ORDER_BYTES_MAX: u64 = 64 << 10;
@@ -46,16 +42,9 @@ pub async fn listen(node: Rc<Node>, listener: UnixListener) {
 
 async fn converse(node: &Rc<Node>, stream: UnixStream) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
-    let mut line = String::new();
-    BufReader::new(read.take(ORDER_BYTES_MAX))
-        .read_line(&mut line)
-        .await?;
-    let order: Order = match serde_json::from_str(&line) {
+    let order = match receive(read).await? {
         Ok(order) => order,
-        Err(error) => {
-            let refusal = Failure::new(code::BAD_USAGE).arg("problem", error);
-            return send(&mut write, &Reply::refused(&refusal)).await;
-        }
+        Err(refusal) => return send(&mut write, &Reply::refused(&refusal)).await,
     };
     if order == Order::Watch {
         loop {
@@ -70,7 +59,17 @@ async fn converse(node: &Rc<Node>, stream: UnixStream) -> io::Result<()> {
     send(&mut write, &answer).await
 }
 
-async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+/// The order of a conversation, or why it is none.
+pub(super) async fn receive(read: OwnedReadHalf) -> io::Result<Result<Order, Failure>> {
+    let mut line = String::new();
+    BufReader::new(read.take(ORDER_BYTES_MAX))
+        .read_line(&mut line)
+        .await?;
+    let order = serde_json::from_str(&line);
+    Ok(order.map_err(|error| Failure::new(code::BAD_USAGE).arg("problem", error)))
+}
+
+pub(super) async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
     let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
     write.write_all(&line).await
@@ -78,200 +77,4 @@ async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
 
 fn reply(result: Result<Reply, Failure>) -> Reply {
     result.unwrap_or_else(|failure| Reply::refused(&failure))
-}
-
-async fn follow(node: &Rc<Node>, order: Order) -> Result<Reply, Failure> {
-    match order {
-        Order::Status | Order::Watch => node.report().await.map(Reply::Report),
-        Order::History { most } => node.history(most).map(Reply::History),
-        Order::Pull => pull(node).await,
-        Order::Stage { app } => order_app(node, &app, update::Order::Stage).await,
-        Order::Activate { app } => order_app(node, &app, update::Order::Activate).await,
-        Order::Rollback { app } => order_app(node, &app, update::Order::Rollback).await,
-        Order::Install {
-            path,
-            accept_expired,
-        } => {
-            let started = Instant::now();
-            node.install(std::path::Path::new(&path), accept_expired)?;
-            done(node, None, None, started)
-        }
-        Order::Verify { app, repair } => verify(node, app, repair).await,
-    }
-}
-
-async fn pull(node: &Node) -> Result<Reply, Failure> {
-    let started = Instant::now();
-    let before = node.polls.get();
-    node.poll_now.notify_one();
-    while node.polls.get() == before {
-        let polled = node.polled.notified();
-        polled.await;
-    }
-    // A poll that was under way when the order came does not count.
-    if let Some(failure) = node.contact.borrow().failure.as_ref() {
-        let words = failure.args();
-        let words = words
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        return Err(crate::control::failure_of(failure.code().number, &words));
-    }
-    for app in node.apps.borrow().values() {
-        app.wake.notify_one();
-    }
-    done(node, None, None, started)
-}
-
-fn find(node: &Node, name: &AppName) -> Result<Rc<App>, Failure> {
-    node.app(name).ok_or_else(|| {
-        let apps = node.apps.borrow();
-        let near = nearest(name.as_str(), apps.keys().map(AppName::as_str));
-        Failure::new(code::NO_SUCH_APP)
-            .arg("app", name)
-            .arg("near", near)
-    })
-}
-
-async fn order_app(
-    node: &Rc<Node>,
-    name: &AppName,
-    order: update::Order,
-) -> Result<Reply, Failure> {
-    let app = find(node, name)?;
-    let started = Instant::now();
-    let before = app
-        .journal
-        .borrow()
-        .running()
-        .map(|installed| installed.release.version.clone());
-    let (asked, answered) = oneshot::channel();
-    *app.order.borrow_mut() = Some((order, asked));
-    app.wake.notify_one();
-    match answered.await {
-        Ok(Answer::Accepted) => {}
-        Ok(Answer::Refused(code)) => return Err(refused(&app, code)),
-        Err(_) => {
-            return Err(Failure::new(code::BAD_REQUEST)
-                .arg("problem", "another order of the app came in between"));
-        }
-    }
-    wait_for(node, &app, order).await?;
-    done(node, Some(&app), before, started)
-}
-
-/// Waits until an order has had its effect.
-async fn wait_for(node: &Node, app: &App, order: update::Order) -> Result<(), Failure> {
-    loop {
-        let (phase, open) = {
-            let journal = app.journal.borrow();
-            (journal.phase, journal.order.is_some())
-        };
-        let (reached, failed) = match order {
-            update::Order::Rollback => (
-                matches!(phase, Phase::RolledBack),
-                matches!(phase, Phase::NeedsHands),
-            ),
-            update::Order::Activate => (
-                matches!(phase, Phase::Probation | Phase::Committed),
-                matches!(
-                    phase,
-                    Phase::RolledBack | Phase::NeedsHands | Phase::Refused { .. }
-                ),
-            ),
-            update::Order::Stage | update::Order::Pull => (
-                !matches!(phase, Phase::Fetching),
-                matches!(phase, Phase::Refused { .. }),
-            ),
-        };
-        if failed {
-            return Err(refused(app, code::NEEDS_HANDS));
-        }
-        if reached && (!open || order != update::Order::Rollback) {
-            return Ok(());
-        }
-        tokio::select! {
-            () = node.changed.notified() => {}
-            () = sleep(Duration::from_millis(200)) => {}
-        }
-    }
-}
-
-fn refused(app: &App, code: code::Code) -> Failure {
-    let journal = app.journal.borrow();
-    let target = journal.target.as_ref().or(journal.installed.as_ref());
-    let release = target
-        .map(|target| format!("{}@{}", app.name, target.release.version))
-        .unwrap_or_default();
-    let cause = app
-        .failure
-        .borrow()
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    Failure::new(code)
-        .arg("app", &app.name)
-        .arg("release", release)
-        .arg("scope", "")
-        .arg("cause", cause)
-}
-
-fn done(
-    node: &Node,
-    app: Option<&App>,
-    from: Option<Version>,
-    started: Instant,
-) -> Result<Reply, Failure> {
-    let to = app.and_then(|app| {
-        app.journal
-            .borrow()
-            .running()
-            .map(|installed| installed.release.version.clone())
-    });
-    Ok(Reply::Done(Done {
-        app: app.map(|app| app.name.clone()),
-        from,
-        to,
-        took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        probes: app.map(probes_of).unwrap_or_default(),
-        receipts_waiting: node.helper.receipts_waiting()?,
-        receipt: app.and_then(|app| app.last_receipt.get()),
-    }))
-}
-
-async fn verify(node: &Rc<Node>, only: Option<AppName>, repair: bool) -> Result<Reply, Failure> {
-    let apps: Vec<Rc<App>> = match only {
-        Some(name) => vec![find(node, &name)?],
-        None => node.apps.borrow().values().cloned().collect(),
-    };
-    let (mut files, mut bytes, mut drift) = (0, 0, Vec::new());
-    for app in apps {
-        let running = app.journal.borrow().running().cloned();
-        let Some(installed) = running else { continue };
-        let Some(path) = app.folder.find_slot(installed.slot) else {
-            continue;
-        };
-        let found = tokio::task::spawn_blocking(move || slot::verify(&path))
-            .await
-            .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?
-            .map_err(Failure::of)?;
-        files += found.files;
-        bytes += found.bytes;
-        if repair && !found.drift.is_empty() {
-            let damaged = update::Seal::Damaged(installed.release.clone());
-            app.seals.borrow_mut().insert(installed.slot, damaged);
-            app.wake.notify_one();
-        }
-        drift.extend(
-            found
-                .drift
-                .into_iter()
-                .map(|drift| (app.name.clone(), drift.path, drift.how.to_owned())),
-        );
-    }
-    Ok(Reply::Verified {
-        files,
-        bytes,
-        drift,
-    })
 }

@@ -1,10 +1,11 @@
-//! From a stopped agent to a running one: lock, database, apps, tasks; and back.
+//! From a stopped agent to a running one: lock, enrolment, database, apps, tasks; and back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -16,26 +17,30 @@ use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::driver::drive;
+use super::from_disk::from_disk;
 use super::node::{App, Contact, Node};
 use super::poller::poll_for_ever;
 use super::socket::listen;
+use super::waiting;
 use crate::cli::RunOptions;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat, LogLevel, Paths};
 use crate::disk;
+use crate::fetch::budget::Pace;
 use crate::fetch::retry::Breaker;
+use crate::fetch::tls::KnownTime;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
 use crate::service::Service;
-use crate::slot::{self, AppFolder};
+use crate::slot::AppFolder;
 use crate::store::shared::SharedStore;
 use crate::store::state;
-use crate::update::{Installed, Journal, Seal};
+use crate::update::Journal;
 
 /// Runs the daemon until it is told to stop. What it supervises goes on without it.
 ///
 /// # Errors
-/// [`code::NOT_ENROLLED`], [`code::LOCKED`], or a fault of the disk.
+/// [`code::LOCKED`], or a fault of the disk.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     log_to_stderr(&options.config.log);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -76,8 +81,17 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     let lock = sanaga_durable::Lock::try_acquire(&lock_path)
         .map_err(|error| disk::durable_failure(&lock_path, error))?;
     let _lock = lock.map_err(|_| Failure::new(code::LOCKED).arg("path", paths.state.display()))?;
-    let node = Rc::new(open(options.clone())?);
     let listener = bind(paths)?;
+    let mut stop = std::pin::pin!(stopped());
+    let files = IdentityFiles::new(paths.pinned_root.parent().unwrap_or(&paths.state));
+    let identity = tokio::select! {
+        identity = waiting::enrolment(&files, &listener) => identity?,
+        () = &mut stop => {
+            let _ = std::fs::remove_file(&paths.socket);
+            return Ok(());
+        }
+    };
+    let node = Rc::new(open(options.clone(), identity, files)?);
     node.know_apps()?;
     let apps: Vec<Rc<App>> = node.apps.borrow().values().cloned().collect();
     node.follow_assignment(&apps)?;
@@ -100,38 +114,27 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     tracing::info!(node = %node.helper.identity().node, "agent is running");
     // Under systemd, `Type=notify`; elsewhere nobody listens.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    stopped().await;
+    tokio::select! {
+        () = stop => {}
+        () = node.stop.notified() => {}
+    }
     for task in [poller, socket, newcomers, ticker] {
         task.abort();
     }
     let _ = std::fs::remove_file(&paths.socket);
     tracing::info!("agent stops; what it supervises goes on");
-    Ok(())
+    node.broken.borrow_mut().take().map_or(Ok(()), Err)
 }
 
-fn open(options: RunOptions) -> Result<Node, Failure> {
+fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result<Node, Failure> {
     let paths = options.paths;
-    let files = IdentityFiles::new(paths.pinned_root.parent().unwrap_or(&paths.state));
-    let identity = Identity::load(&files)?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
-    let store =
-        SharedStore::open(&paths.database, &paths.state.join("floors")).map_err(Failure::of)?;
+    let floors = paths.state.join("floors");
+    let (store, lost) = SharedStore::open(&paths.database, &floors).map_err(Failure::of)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(options.config.clock));
-    let helper = Helper::open(Arc::new(store), identity, files, paths.apps.clone())?;
-    let mut breakers = BTreeMap::new();
-    let uptime_s = clock.read().uptime_s;
-    {
-        let url = helper.identity().url.clone();
-        let (failures, pause_s) = helper.store().read(|db| state::host(db, &url))?;
-        if failures > 0 {
-            breakers.insert(
-                url,
-                Breaker {
-                    failures,
-                    until_uptime_s: uptime_s.saturating_add(pause_s),
-                },
-            );
-        }
-    }
+    let (store, now) = (Arc::new(store), clock.read());
+    let helper = Helper::open(store, lost, identity, files, paths.apps.clone(), now)?;
+    let breakers = breakers(&helper, now.uptime_s)?;
+    let pace = Pace::new(options.config.fetch.second_bytes_max);
     Ok(Node {
         config: options.config,
         paths,
@@ -139,12 +142,34 @@ fn open(options: RunOptions) -> Result<Node, Failure> {
         helper: Arc::new(helper),
         apps: RefCell::default(),
         contact: RefCell::new(Contact::default()),
+        pace: Arc::new(Mutex::new(pace)),
+        started: Instant::now(),
+        broken: RefCell::default(),
+        stop: Notify::new(),
         breakers: RefCell::new(breakers),
+        hosts: RefCell::default(),
+        tls: RefCell::default(),
+        tls_time: KnownTime::default(),
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),
+        polling: Cell::new(false),
         polled: Notify::new(),
     })
+}
+
+/// How hosts behaved in the former life: a thousand agents that come back together do not all call
+/// a host that failed them.
+fn breakers(helper: &Helper, uptime_s: u64) -> Result<BTreeMap<String, Breaker>, Failure> {
+    let failed = helper.store().read(state::failed_hosts)?;
+    let breakers = failed.into_iter().map(|host| {
+        let breaker = Breaker {
+            failures: host.failures,
+            until_uptime_s: uptime_s.saturating_add(host.pause_s),
+        };
+        (host.url, breaker)
+    });
+    Ok(breakers.collect())
 }
 
 /// A socket that is left from a killed agent is ours to remove: the lock says that nobody else runs.
@@ -229,30 +254,14 @@ impl Node {
             pack: RefCell::default(),
             damaged_bases: RefCell::default(),
             needs_full: Cell::new(false),
+            noted: Cell::new(0),
+            past_budget: RefCell::default(),
             wake: Notify::new(),
             phase_since_s: Cell::new(self.clock.read().uptime_s),
             failure: RefCell::default(),
             last_receipt: Cell::new(None),
         })
     }
-}
-
-/// The journal of an app whose database was lost: what the links name was installed.
-fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
-    let observed = slot::observe(folder, &BTreeMap::new()).map_err(Failure::of)?;
-    let installed =
-        |slot: Option<u32>| match slot.and_then(|slot| Some((slot, observed.slots.get(&slot)?))) {
-            Some((slot, Seal::Sealed(release))) => Some(Installed {
-                release: release.clone(),
-                slot,
-            }),
-            Some((_, Seal::Damaged(_) | Seal::Unsealed)) | None => None,
-        };
-    Ok(Journal::adopted(
-        name.clone(),
-        installed(observed.current),
-        installed(observed.previous),
-    ))
 }
 
 /// One receipt for each boot of the machine, not for each start of the agent.

@@ -1,6 +1,7 @@
 //! One HTTP/1.1 client for one host: no redirects, no total time-out, a time-out on silence.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE, RETRY_AFTER};
@@ -10,7 +11,8 @@ use sanaga_proto::wire::Document;
 use sanaga_proto::wire::enrol::Refusal;
 use tokio::time::timeout;
 
-use super::FetchError;
+use super::budget::Pace;
+use super::{FetchError, tls};
 
 /// How patient a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +23,21 @@ pub struct Patience {
     pub stall_s: u64,
 }
 
+/// What reading packs from a host may cost.
+#[derive(Debug, Clone)]
+pub struct Thrift {
+    /// The most that one answer may bring, bytes; none is no limit.
+    pub bytes_max: Option<u64>,
+    /// How fast, shared by all that is fetched at once.
+    pub pace: Arc<Mutex<Pace>>,
+    /// From when the pace counts.
+    pub since: Instant,
+}
+
 /// A host that is talked to.
 #[derive(Debug, Clone)]
 pub struct Host {
+    thrift: Option<Thrift>,
     client: reqwest::Client,
     url: String,
     name: String,
@@ -33,6 +47,7 @@ pub struct Host {
 /// The body of an answer while it comes in.
 #[derive(Debug)]
 pub struct Body {
+    thrift: Option<Thrift>,
     response: reqwest::Response,
     host: String,
     stall_s: u64,
@@ -52,18 +67,16 @@ impl Host {
         tls: Option<rustls::ClientConfig>,
         patience: Patience,
     ) -> Result<Self, FetchError> {
-        let mut builder = reqwest::Client::builder()
+        let tls = tls.map_or_else(tls::nobody, Ok)?;
+        let client = reqwest::Client::builder()
             .http1_only()
             .no_proxy()
             .referer(false)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(patience.connect_s))
             .pool_max_idle_per_host(1)
-            .pool_idle_timeout(Duration::from_secs(60));
-        if let Some(tls) = tls {
-            builder = builder.tls_backend_preconfigured(tls);
-        }
-        let client = builder
+            .pool_idle_timeout(Duration::from_secs(60))
+            .tls_backend_preconfigured(tls)
             .build()
             .map_err(|error| FetchError::Tls(error.to_string()))?;
         let url = url.trim_end_matches('/').to_owned();
@@ -72,11 +85,19 @@ impl Host {
             .map_or(url.as_str(), |(_, rest)| rest)
             .to_owned();
         Ok(Self {
+            thrift: None,
             client,
             url,
             name,
             patience,
         })
+    }
+
+    /// The same host, whose packs are read as thriftily as this says.
+    #[must_use]
+    pub fn thrifty(mut self, thrift: Thrift) -> Self {
+        self.thrift = Some(thrift);
+        self
     }
 
     /// The host's name and port, for messages.
@@ -135,7 +156,15 @@ impl Host {
     /// # Errors
     /// A fault of the link, or an answer that cannot be that file.
     pub async fn get_from(&self, path: &str, start: u64, total: u64) -> Result<Body, FetchError> {
-        let range = (start > 0).then(|| format!("bytes={start}-"));
+        let most = self.thrift.as_ref().and_then(|thrift| thrift.bytes_max);
+        // What the budget has no room for is not even asked for.
+        let end = most
+            .map(|most| start.saturating_add(most))
+            .filter(|end| *end < total);
+        let range = match end {
+            Some(end) => Some(format!("bytes={start}-{}", end.saturating_sub(1))),
+            None => (start > 0).then(|| format!("bytes={start}-")),
+        };
         let response = self.send(Method::GET, path, None, range).await?;
         match response.status() {
             StatusCode::OK => {
@@ -195,6 +224,7 @@ impl Host {
 
     fn body(&self, response: reqwest::Response, start: u64, total: Option<u64>) -> Body {
         Body {
+            thrift: self.thrift.clone(),
             response,
             host: self.name.clone(),
             stall_s: self.patience.stall_s,
@@ -249,13 +279,40 @@ impl Body {
     /// # Errors
     /// [`FetchError::Stalled`] after a silence, [`FetchError::Offline`] for a broken connection.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
+        if self
+            .thrift
+            .as_ref()
+            .is_some_and(|thrift| thrift.bytes_max == Some(0))
+        {
+            return Ok(None);
+        }
         match timeout(Duration::from_secs(self.stall_s), self.response.chunk()).await {
-            Ok(Ok(piece)) => Ok(piece),
+            Ok(Ok(piece)) => {
+                self.pay(piece.as_ref().map_or(0, |piece| piece.len() as u64))
+                    .await;
+                Ok(piece)
+            }
             Ok(Err(error)) => Err(FetchError::from_reqwest(&self.host, self.stall_s, error)),
             Err(_) => Err(FetchError::Stalled {
                 host: self.host.clone(),
                 seconds: self.stall_s,
             }),
+        }
+    }
+
+    /// Counts a piece that was read, and waits as long as the pace asks for.
+    async fn pay(&mut self, bytes: u64) {
+        let Some(thrift) = &mut self.thrift else {
+            return;
+        };
+        thrift.bytes_max = thrift.bytes_max.map(|left| left.saturating_sub(bytes));
+        let now = thrift.since.elapsed();
+        let pause = {
+            let mut pace = thrift.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.read(bytes, now)
+        };
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
     }
 

@@ -67,9 +67,9 @@ pub enum FetchError {
         #[source]
         source: std::io::Error,
     },
-    /// A fault of this node's own store or disk, met on the way.
-    #[error("on this node")]
-    Own(#[source] Failure),
+    /// Something of our own, not of the link: it keeps its code.
+    #[error("{0}")]
+    Own(Failure),
     /// Our own TLS material does not load.
     #[error("TLS: {0}")]
     Tls(String),
@@ -151,5 +151,21 @@ impl Coded for FetchError {
             Self::Own(failure) => failure.args(),
             Self::Tls(problem) => Args::from([("problem", problem.clone())]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_our_own_keeps_its_code() {
+        let lost = Failure::new(code::NOT_ENROLLED);
+        let told = Failure::of(FetchError::Own(lost));
+        assert_eq!(told.code(), code::NOT_ENROLLED);
+        let full = Failure::new(code::DISK_FULL).arg("path", "/x");
+        let told = FetchError::Own(full);
+        assert_eq!(told.args().get("path").map(String::as_str), Some("/x"));
+        assert_eq!(told.retry(), code::DISK_FULL.retry);
     }
 }

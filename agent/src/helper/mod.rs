@@ -3,19 +3,26 @@
 //! key, and signs only what it has done. It never touches the network.
 
 mod adopt;
+mod documents;
+mod judge;
 mod receipts;
+mod recover;
 pub mod settings;
 mod staging;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 pub use adopt::{Adopted, Incoming, poll_name};
-use sanaga_proto::failure::Failure;
+use sanaga_proto::code;
+use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::ids::{AppName, NodeKeyId};
 use sanaga_proto::trust::{Alarm, CounterFloor, Floors, KeySet, Stored};
 pub use settings::Settings;
 
+use crate::clock::Reading;
 use crate::identity::{self, Identity, IdentityFiles, NodeKey};
 use crate::slot::{AppFolder, Sidecar};
 use crate::store::shared::SharedStore;
@@ -32,18 +39,26 @@ pub struct Helper {
     node_key: NodeKey,
     files: IdentityFiles,
     apps: PathBuf,
+    /// Floors of sidecars, as long as these are the ones that were read.
+    sidecars: Mutex<BTreeMap<PathBuf, Known>>,
 }
 
+/// The stamp of a sidecar, and its floors.
+type Known = ((u64, SystemTime), Option<Floors>);
+
 impl Helper {
-    /// Opens the helper of an enrolled node. The first time, trust begins with the enrolled root.
+    /// Opens the helper of an enrolled node. The first time, trust begins with the enrolled root; a
+    /// database that was `lost` is filled again from what else is on the disk.
     ///
     /// # Errors
     /// [`sanaga_proto::code::NOT_ENROLLED`], or a fault of the disk.
     pub fn open(
         store: Arc<SharedStore>,
+        lost: Option<String>,
         identity: Identity,
         files: IdentityFiles,
         apps: PathBuf,
+        now: Reading,
     ) -> Result<Self, Failure> {
         let node_key = NodeKey::load(&files)?;
         let helper = Self {
@@ -52,13 +67,9 @@ impl Helper {
             node_key,
             files,
             apps,
+            sidecars: Mutex::default(),
         };
-        if !helper.store.is_begun()? && helper.sidecar_floors().is_empty() {
-            let root = identity::read_optional(&helper.files.root())?.unwrap_or_default();
-            helper.store.begin_trust(&root)?;
-            let epoch = helper.fresh_epoch();
-            helper.store.write(|db| state::begin_chain(db, epoch))?;
-        }
+        helper.begin_or_recover(lost, now)?;
         Ok(helper)
     }
 
@@ -106,12 +117,17 @@ impl Helper {
         self.store.keep(&floors, &[])
     }
 
-    /// Whether a hold stops this node.
+    /// Whether a hold stops this node. Without floors nobody knows, and nothing new may begin; what
+    /// runs does not depend on it.
     ///
     /// # Errors
     /// A fault of the disk.
     pub fn is_held(&self) -> Result<bool, Failure> {
-        let (_, floors, _) = self.load_trust()?;
+        let floors = match self.load_trust() {
+            Ok((_, floors, _)) => floors,
+            Err(failure) if failure.code() == code::FLOORS_LOST => return Ok(true),
+            Err(failure) => return Err(failure),
+        };
         Ok(floors.held("all") || floors.held(&self.node_key_id().to_string()))
     }
 
@@ -133,16 +149,28 @@ impl Helper {
                 .flatten()
                 .flatten()
             {
-                if !slot.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    continue;
+                if slot.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    floors.extend(self.floors_of(&slot.path()));
                 }
-                let bytes = Sidecar::read(&slot.path())
-                    .ok()
-                    .flatten()
-                    .and_then(|sidecar| sidecar.floors);
-                floors.extend(bytes.and_then(|bytes| Floors::from_bytes(&bytes).ok()));
             }
         }
+        floors
+    }
+
+    /// The floors of one slot's sidecar. They are asked for at every turn, and a sidecar may hold a
+    /// hundred thousand entries: it is read once.
+    fn floors_of(&self, slot: &Path) -> Option<Floors> {
+        let stamp = Sidecar::stamp(slot)?;
+        let mut known = self.sidecars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, floors)) = known.get(slot)
+            && *of == stamp
+        {
+            return floors.clone();
+        }
+        let bytes = Sidecar::read(slot).ok().flatten()?.floors;
+        let floors = bytes.and_then(|bytes| Floors::from_bytes(&bytes).ok());
+        known.retain(|slot, _| slot.exists());
+        known.insert(slot.to_owned(), (stamp, floors.clone()));
         floors
     }
 }

@@ -115,15 +115,6 @@ impl Helper {
         let state = self.store.read(|db| state::chain_state(db, &key))?;
         Ok(state.last.saturating_sub(state.acknowledged))
     }
-
-    /// A number for a new chain, greater than that of any before: what the clock says if it is later.
-    pub(super) fn fresh_epoch(&self) -> u64 {
-        let made = std::fs::metadata(self.files.identity()).and_then(|file| file.modified());
-        let made_s = made
-            .ok()
-            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        made_s.map_or(1, |since| since.as_secs().max(1))
-    }
 }
 
 fn bare(kind: EventKind, now: Reading) -> Event {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
-use sanaga_proto::ids::{AppName, TreeRoot};
+use sanaga_proto::ids::AppName;
 use sanaga_proto::pack::frame::VerifiedReader;
 use sanaga_proto::pack::{self, DecodeError, Event, TreeSink};
 use sanaga_proto::tree::HashedTree;
@@ -37,8 +37,9 @@ impl Helper {
         let folder = self.folder(app);
         let base = offer
             .base
-            .map(|root| self.find_base(&folder, &root))
-            .transpose()?;
+            .map(|root| Base::find(&folder, &root, target.slot))
+            .transpose()
+            .map_err(Failure::of)?;
         let file = File::open(pack).map_err(|error| disk::failure(pack, error))?;
         let reader = VerifiedReader::new(
             BufReader::with_capacity(64 << 10, file),
@@ -81,7 +82,7 @@ impl Helper {
         reserve_bytes: u64,
     ) -> Result<(), Failure> {
         let folder = self.folder(app);
-        let base = self.find_base(&folder, &target.release.root)?;
+        let base = Base::find(&folder, &target.release.root, target.slot).map_err(Failure::of)?;
         let list = base.list().clone();
         let files = list.files().len() as u32;
         let mut staging = Staging::begin(
@@ -96,19 +97,6 @@ impl Helper {
             staging.reuse(number, &base, number).map_err(Failure::of)?;
         }
         self.seal(staging, target)
-    }
-
-    /// A whole slot with this tree.
-    fn find_base(&self, folder: &AppFolder, root: &TreeRoot) -> Result<Base, Failure> {
-        let entries = std::fs::read_dir(folder.slots())
-            .into_iter()
-            .flatten()
-            .flatten();
-        let bases = entries.filter_map(|entry| Base::open(&entry.path()).ok());
-        bases
-            .into_iter()
-            .find(|base| pack::Base::root(base) == *root)
-            .ok_or_else(|| Failure::new(code::BASE_DAMAGED).arg("path", folder.slots().display()))
     }
 
     fn seal(&self, staging: Staging, target: &Target) -> Result<(), Failure> {

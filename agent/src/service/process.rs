@@ -1,22 +1,26 @@
 //! Services of kind `process`: started by the agent, detached from it, found again after it was
 //! killed, and started again when they crash. It also keeps the record of the other kinds.
 
+mod found;
+mod supervise;
+
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sanaga_proto::ids::AppName;
 use sanaga_proto::manifest::ServiceKind;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
-use super::group::{Target, end, ended, how_it_ended};
+use found::found_again;
+use supervise::supervise;
+
+use super::group::{Target, end, how_it_ended};
 use super::launch::Launch;
 use super::pause::{crashes_in_row, pause};
-use super::procfs::{Mark, ProcessId, find};
+use super::procfs::ProcessId;
 use super::record::{Record, chance};
-use super::{Ending, ServiceError, ServiceOptions, ServiceStatus, log, spawn};
+use super::{Ending, ServiceError, ServiceOptions, ServiceStatus, spawn};
 use crate::clock::Clock;
 
 /// The process of a launch.
@@ -321,78 +325,4 @@ impl Process {
         }
         pause(state.in_row, min, max, chance())
     }
-}
-
-/// Looks after a process: notes how it ends, ends what it leaves behind, and starts it again.
-async fn supervise(process: Arc<Process>, mut id: ProcessId) {
-    loop {
-        let ending = look_after(&process, id).await;
-        let ran = id.age(process.clock.uptime());
-        let mut pause = process.note_crash(ending, ran);
-        id = loop {
-            // Children that live on would hold its port and its files.
-            let left = end_left_behind(&process, id).await;
-            sleep(pause).await;
-            match left.and_then(|()| process.spawn()) {
-                Ok(next) => break next,
-                Err(problem) => {
-                    pause = process.note_crash(Ending::NotStarted(problem), Duration::ZERO);
-                }
-            }
-        };
-    }
-}
-
-/// Waits for the end of the process, and keeps its output small meanwhile.
-async fn look_after(process: &Process, id: ProcessId) -> Ending {
-    let mut ended = pin!(ended(id));
-    loop {
-        tokio::select! {
-            ending = &mut ended => return ending,
-            () = sleep(process.options.log_interval) => {
-                // The next look tries again; an app is not ended because of its output.
-                let _ = log::trim(&process.log_path, process.options.log_bytes_max);
-            }
-        }
-    }
-}
-
-async fn end_left_behind(process: &Process, leader: ProcessId) -> Result<(), String> {
-    let (name, grace) = match &locked(&process.state).record {
-        Some(record) => (record.instance.clone(), record.launch.spec.stop_grace),
-        None => return Ok(()),
-    };
-    let target = Target::Instance {
-        name: &name,
-        leader: Some(leader),
-    };
-    end(&target, grace).await
-}
-
-/// The state that a record tells of, compared with what is really there.
-fn found_again(mut record: Record, boot: &[u8; 16]) -> State {
-    let same_boot = record.is_of(boot);
-    let seen = record.process.filter(|id| same_boot && id.is_alive());
-    let phase = match seen.or_else(|| leader_of(&record.instance)) {
-        Some(id) => Phase::Up(id),
-        None if same_boot && record.process.is_some() && record.wanted => {
-            record.crashes = record.crashes.saturating_add(1);
-            Phase::Down(Ending::Unseen)
-        }
-        // Another boot, or killed before it was started: it has not crashed, it was never there.
-        None => Phase::Idle,
-    };
-    State {
-        record: Some(record),
-        phase,
-        in_row: 0,
-    }
-}
-
-/// The process that was started under a name: the oldest that leads a group.
-fn leader_of(name: &str) -> Option<ProcessId> {
-    find(&Mark::Instance { name, group: None })
-        .into_iter()
-        .find(|stat| stat.group == stat.id.pid)
-        .map(|stat| stat.id)
 }

@@ -4,6 +4,7 @@
 //! counts only when both are in place: the tree is renamed into place first, the sidecar is written
 //! last, and each step is synced before the next. `current` and `previous` are links to slots.
 
+mod base;
 mod create;
 mod error;
 mod layout;
@@ -14,11 +15,12 @@ mod sidecar;
 mod stage;
 mod verify;
 
+pub use base::Base;
 pub use error::SlotError;
 pub use layout::AppFolder;
 pub use observe::{Observed, observe};
 pub use sidecar::Sidecar;
-pub use stage::{Base, Staging};
+pub use stage::Staging;
 pub use verify::{Drift, Verified, verify};
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use sanaga_proto::fields;
 use sanaga_proto::ids::Digest;
@@ -84,6 +85,14 @@ impl Sidecar {
         let content = content.to_bytes();
         let bytes = [MAGIC.as_slice(), &Digest::of(&content).0, &content].concat();
         Ok(sanaga_durable::write_file(&path, &bytes, 0o644)?)
+    }
+
+    /// What tells whether the sidecar of a slot is still the one that was read: its length and when it
+    /// was written; none when there is no such file.
+    #[must_use]
+    pub fn stamp(slot: &Path) -> Option<(u64, SystemTime)> {
+        let found = std::fs::metadata(sidecar_path(slot)).ok()?;
+        Some((found.len(), found.modified().ok()?))
     }
 
     /// Reads the sidecar of a slot; none when there is no such file.

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use sanaga_durable::UNFINISHED;
@@ -12,10 +11,10 @@ use sanaga_proto::tree::{Entry, HashedTree, Kind, TreeList};
 use sha2::{Digest as _, Sha256};
 
 use super::SlotError;
+use super::base::Base;
 use super::create::Below;
 use super::layout::{AppFolder, sidecar_path, slot_name};
 use super::sidecar::Sidecar;
-use super::verify::digest_of;
 use crate::update::SlotNumber;
 
 /// Files are copied in pieces of this size, bytes.
@@ -23,89 +22,6 @@ const COPY_BYTES: usize = 256 << 10;
 /// Written files are synced so many at a time: the first sync of a batch commits the names and sizes
 /// of all, so that the others wait for their data alone.
 const SYNC_FILES: usize = 128;
-
-/// A whole tree on this disk that another one is made from.
-#[derive(Debug)]
-pub struct Base {
-    slot: PathBuf,
-    root: TreeRoot,
-    tree: HashedTree,
-}
-
-impl Base {
-    /// Opens a slot as a base.
-    ///
-    /// # Errors
-    /// When its sidecar is missing or not whole.
-    pub fn open(slot: &Path) -> Result<Self, SlotError> {
-        let sidecar = Sidecar::read(slot)?.ok_or_else(|| SlotError::Sidecar {
-            path: sidecar_path(slot),
-            problem: "is missing".to_owned(),
-        })?;
-        Ok(Self {
-            slot: slot.to_owned(),
-            root: sidecar.release.root,
-            tree: sidecar.tree,
-        })
-    }
-
-    /// Its entries.
-    #[must_use]
-    pub fn list(&self) -> &TreeList {
-        self.tree.list()
-    }
-
-    /// Its tree with hashes.
-    #[must_use]
-    pub fn tree(&self) -> &HashedTree {
-        &self.tree
-    }
-
-    fn open_file(&self, file: u32) -> io::Result<File> {
-        let entry = self.list().file(file).ok_or(io::ErrorKind::NotFound)?;
-        let flags =
-            rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
-        let opened = rustix::fs::open(
-            self.slot.join(&entry.path),
-            flags,
-            rustix::fs::Mode::empty(),
-        )?;
-        Ok(File::from(opened))
-    }
-
-    /// The first regular file whose content is not what was installed. Codecs refer to old files by
-    /// position, so damage shows only in the tree that comes out; this finds the culprit.
-    #[must_use]
-    pub fn damaged(&self) -> Option<String> {
-        (0..self.list().files().len() as u32)
-            .find(|file| {
-                let found = self.open_file(*file).and_then(digest_of);
-                found.ok().as_ref() != self.tree.hash(*file)
-            })
-            .map(|file| self.path_of(file))
-    }
-
-    fn path_of(&self, file: u32) -> String {
-        self.list()
-            .file(file)
-            .map(|entry| entry.path.clone())
-            .unwrap_or_default()
-    }
-}
-
-impl sanaga_proto::pack::Base for Base {
-    fn root(&self) -> TreeRoot {
-        self.root
-    }
-
-    fn list(&self) -> &TreeList {
-        self.tree.list()
-    }
-
-    fn read_at(&self, file: u32, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.open_file(file)?.read_exact_at(out, offset)
-    }
-}
 
 /// The file that is being written.
 #[derive(Debug)]
@@ -187,7 +103,7 @@ impl Staging {
             path: base.path_of(old),
         };
         let expected = *base
-            .tree
+            .tree()
             .hash(old)
             .ok_or_else(|| SlotError::unfitting("no such file in the base"))?;
         let mut from = base.open_file(old).map_err(|_| damaged())?;

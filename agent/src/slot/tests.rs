@@ -300,3 +300,23 @@ fn a_disk_without_room_is_told_before_anything_is_written() {
     assert!(matches!(full, Err(SlotError::Full { .. })));
     assert_eq!(fs::read_dir(app.slots()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_slot_is_never_its_own_base() {
+    let home = tempfile::tempdir().unwrap();
+    let app = app(home.path());
+    let (entries, contents) = release_one();
+    let release = stage(&app, 1, &entries, &contents);
+    let none = Base::find(&app, &release.root, 1).unwrap_err();
+    assert!(matches!(none, SlotError::BaseDamaged { .. }), "{none}");
+    stage(&app, 2, &entries, &contents);
+    for but in [1, 2] {
+        let base = Base::find(&app, &release.root, but).unwrap();
+        // With its own folder gone, as staging leaves it, the base is still there.
+        sanaga_durable::remove_tree(&app.find_slot(but).unwrap()).unwrap();
+        assert_eq!(base.damaged(), None);
+        stage(&app, but, &entries, &contents);
+    }
+    let other = Digest::of(b"another tree");
+    assert!(Base::find(&app, &other, 9).is_err());
+}

@@ -3,6 +3,7 @@
 //! Tables are added by appending to [`MIGRATIONS`]; an entry is never changed once it was released.
 //! What must not live here: decisions, and anything that is not in the file.
 
+pub mod rebuild;
 pub mod shared;
 pub mod state;
 pub mod trust;
@@ -24,7 +25,7 @@ const BUSY_MS: u64 = 5_000;
 const JOURNAL_BYTES: i64 = 16 << 20;
 
 /// The schema, one step a version: `user_version` counts the steps that were taken.
-pub const MIGRATIONS: &[&str] = &[trust::SCHEMA, state::SCHEMA];
+pub const MIGRATIONS: &[&str] = &[trust::SCHEMA, state::SCHEMA, state::SPENT_SCHEMA];
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]

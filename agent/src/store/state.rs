@@ -6,6 +6,13 @@ use sanaga_proto::ids::{AppName, Digest};
 use sanaga_proto::wire::receipt::{Event, EventKind, chain_start};
 use sanaga_proto::wire::{Field, WireError};
 
+use crate::fetch::budget::{self, Spent};
+
+/// The ledger of the data budget; one step of the database's migrations.
+pub const SPENT_SCHEMA: &str = "
+CREATE TABLE spent (from_s INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+";
+
 /// The tables of this room; one step of the database's migrations.
 pub const SCHEMA: &str = "
 CREATE TABLE note (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
@@ -142,6 +149,14 @@ pub fn begin_chain(db: &Connection, epoch: u64) -> rusqlite::Result<()> {
     set_note(db, chain_note::ACKNOWLEDGED, &0u64.to_be_bytes())
 }
 
+/// Which chain of receipts this database holds; none before one was begun.
+///
+/// # Errors
+/// [`rusqlite::Error`] for a fault of the database.
+pub fn epoch(db: &Connection) -> rusqlite::Result<Option<u64>> {
+    Ok(Some(number(db, chain_note::EPOCH)?).filter(|epoch| *epoch > 0))
+}
+
 /// Where the chain of the node with this key stands.
 ///
 /// # Errors
@@ -265,19 +280,19 @@ pub fn acknowledge(db: &Connection, epoch: u64, acknowledged: u64) -> rusqlite::
     Ok(())
 }
 
-/// The ledger of a pack: bytes read from the network, and those of them that were read before.
+/// The ledger of a pack: bytes read from the network, and those of them that were read before; none
+/// before its transfer began.
 ///
 /// # Errors
 /// [`rusqlite::Error`] for a fault of the database.
-pub fn transfer(db: &Connection, frame_root: &Digest) -> rusqlite::Result<(u64, u64)> {
+pub fn transfer(db: &Connection, frame_root: &Digest) -> rusqlite::Result<Option<(u64, u64)>> {
     let mut statement =
         db.prepare_cached("SELECT received, twice FROM transfer WHERE frame_root = ?1")?;
-    let row = statement
+    statement
         .query_row([frame_root.0.as_slice()], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
-        .optional()?;
-    Ok(row.unwrap_or_default())
+        .optional()
 }
 
 /// Adds to the ledger of a pack.
@@ -298,16 +313,63 @@ pub fn add_transfer(
     Ok(())
 }
 
-/// How a host behaved: failures in a row, and the pause after the last one in seconds.
+/// The ledger of the data budget, oldest first.
 ///
 /// # Errors
 /// [`rusqlite::Error`] for a fault of the database.
-pub fn host(db: &Connection, url: &str) -> rusqlite::Result<(u32, u64)> {
-    let mut statement = db.prepare_cached("SELECT failures, pause_s FROM host WHERE url = ?1")?;
-    Ok(statement
-        .query_row([url], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?
-        .unwrap_or_default())
+pub fn spent(db: &Connection) -> rusqlite::Result<Vec<Spent>> {
+    let mut statement = db.prepare_cached("SELECT from_s, bytes FROM spent ORDER BY from_s")?;
+    let rows = statement.query_map([], |row| {
+        let (from_s, bytes) = (row.get(0)?, row.get(1)?);
+        Ok(Spent { from_s, bytes })
+    })?;
+    rows.collect()
+}
+
+/// Adds bytes of packs that were read at `now_s` to the ledger of the data budget, and drops what no
+/// budget counts any more.
+///
+/// # Errors
+/// [`rusqlite::Error`] for a fault of the database.
+pub fn add_spent(db: &Connection, now_s: u64, bytes: u64) -> rusqlite::Result<()> {
+    let from_s = budget::step(now_s);
+    db.prepare_cached(
+        "INSERT INTO spent VALUES (?1, ?2) ON CONFLICT (from_s) DO UPDATE SET bytes = bytes + ?2",
+    )?
+    .execute(params![from_s, bytes])?;
+    let oldest_s = from_s.saturating_sub(budget::MONTH_S + budget::STEP_S);
+    db.prepare_cached("DELETE FROM spent WHERE from_s < ?1")?
+        .execute([oldest_s])?;
+    Ok(())
+}
+
+/// How a host behaved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRecord {
+    /// Its URL.
+    pub url: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The pause after the last one, seconds.
+    pub pause_s: u64,
+}
+
+/// The hosts that failed the last time, in order of URL.
+///
+/// # Errors
+/// [`rusqlite::Error`] for a fault of the database.
+pub fn failed_hosts(db: &Connection) -> rusqlite::Result<Vec<HostRecord>> {
+    let mut statement = db.prepare_cached(
+        "SELECT url, failures, pause_s FROM host WHERE failures > 0 ORDER BY url",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(HostRecord {
+            url: row.get(0)?,
+            failures: row.get(1)?,
+            pause_s: row.get(2)?,
+        })
+    })?;
+    rows.collect()
 }
 
 /// Keeps how a host behaved.
@@ -325,4 +387,60 @@ pub fn set_host(db: &Connection, url: &str, failures: u32, pause_s: u64) -> rusq
 /// Something in the database is not what we wrote.
 fn unreadable(error: WireError) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn every_host_that_failed_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.db");
+        let mut store = Store::open(&path).unwrap();
+        let (one, two) = ("https://controller:8443", "http://mirror");
+        let set = |db: &Connection, url, failures| set_host(db, url, failures, 60);
+        store
+            .write("test", |db| set(db, one, 3).and_then(|()| set(db, two, 2)))
+            .unwrap();
+        drop(store);
+        let mut store = Store::open(&path).unwrap();
+        let failed = |store: &Store| {
+            let hosts = store.read("test", failed_hosts).unwrap();
+            hosts
+                .into_iter()
+                .map(|host| (host.url, host.failures, host.pause_s))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            failed(&store),
+            [(two.to_owned(), 2, 60), (one.to_owned(), 3, 60)]
+        );
+        store.write("test", |db| set(db, one, 0)).unwrap();
+        assert_eq!(failed(&store).len(), 1);
+    }
+
+    #[test]
+    fn the_budget_survives_a_restart_and_forgets_what_is_older_than_a_month() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.db");
+        let mut store = Store::open(&path).unwrap();
+        let now_s = 1_795_219_200;
+        for (after_s, bytes) in [(0, 10), (10, 5), (budget::STEP_S, 7)] {
+            store
+                .write("test", |db| add_spent(db, now_s + after_s, bytes))
+                .unwrap();
+        }
+        drop(store);
+        let mut store = Store::open(&path).unwrap();
+        let ledger = |store: &Store| -> Vec<u64> {
+            let lines = store.read("test", spent).unwrap();
+            lines.into_iter().map(|line| line.bytes).collect()
+        };
+        assert_eq!(ledger(&store), [15, 7]);
+        let later_s = now_s + budget::MONTH_S + 2 * budget::STEP_S;
+        store.write("test", |db| add_spent(db, later_s, 1)).unwrap();
+        assert_eq!(ledger(&store), [7, 1]);
+    }
 }

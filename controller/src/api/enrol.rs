@@ -137,7 +137,8 @@ async fn prepare(
     let former = store.assignment(&node.name).await?;
     let environments = store.environments().await?;
     let document = first_assignment(&controller, &environments, &node, former.as_ref(), now_s);
-    let signed = envelope::seal(&document, &api.context.keys.director).map_err(Failure::of)?;
+    let signed =
+        envelope::seal(&document, api.context.director().await?.as_ref()).map_err(Failure::of)?;
     Ok(Enrolment {
         secret_hash: token.secret_hash,
         used: TokenUse {

@@ -62,6 +62,7 @@ async fn context(home: Home, clock: Arc<AtomicU64>) -> Arc<Context> {
     let founding = Founding {
         name: "Pharma Plus".to_owned(),
         url: "https://127.0.0.1:8443".to_owned(),
+        content_urls: Vec::new(),
         price: Price {
             thousandths_per_mb: 1_000,
             currency: "XAF".to_owned(),

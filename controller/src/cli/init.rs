@@ -29,6 +29,9 @@ pub struct InitArgs {
     /// Where nodes reach this controller [default: https://HOSTNAME:8443]
     #[arg(long)]
     url: Option<String>,
+    /// A web server that nodes fetch packs from, the preferred one first [default: the controller]
+    #[arg(long = "content-url", value_name = "URL")]
+    content_urls: Vec<String>,
     /// How many people hold keys: 1 to try it out, 3 for production
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     people: u8,
@@ -73,6 +76,8 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
         Some(url) => check_url(url)?,
         None => default_url(),
     };
+    let content_urls = args.content_urls.iter().map(|url| check_content_url(url));
+    let content_urls = content_urls.collect::<Result<Vec<_>, _>>()?;
     let price = parse_price(&args.price_per_mb, &args.currency)?;
     let names = names(&args)?;
     if names.len() > 1 && names.contains(&args.ci) {
@@ -120,6 +125,7 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
     let founding = Founding {
         name: args.name,
         url,
+        content_urls,
         price,
         founders,
     };
@@ -223,21 +229,32 @@ fn default_url() -> String {
 }
 
 fn check_url(url: &str) -> Result<String, Failure> {
-    let bad = || {
-        Err(Failure::new(code::BAD_NAME)
-            .arg("what", "URL")
-            .arg("value", url)
-            .arg("rule", "must be written https://HOST:PORT"))
-    };
+    let rule = "must be written https://HOST:PORT";
+    check(url, rule, |uri| {
+        uri.scheme_str() == Some("https") && uri.path() == "/"
+    })
+}
+
+/// Packs prove themselves, so that they may come from anywhere, and over plain HTTP too.
+fn check_content_url(url: &str) -> Result<String, Failure> {
+    let rule = "must be written http://HOST:PORT/PATH or https://HOST:PORT/PATH";
+    check(url, rule, |uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+    })
+}
+
+fn check(url: &str, rule: &str, fits: impl Fn(&http::Uri) -> bool) -> Result<String, Failure> {
     let trimmed = url.trim_end_matches('/');
-    let Ok(parsed) = trimmed.parse::<http::Uri>() else {
-        return bad();
-    };
-    let plain = parsed.scheme_str() == Some("https")
-        && parsed.host().is_some_and(|host| !host.is_empty())
-        && parsed.path() == "/"
-        && parsed.query().is_none();
-    if plain { Ok(trimmed.to_owned()) } else { bad() }
+    let fits = trimmed.parse::<http::Uri>().is_ok_and(|uri| {
+        uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none() && fits(&uri)
+    });
+    if fits {
+        return Ok(trimmed.to_owned());
+    }
+    Err(Failure::new(code::BAD_NAME)
+        .arg("what", "URL")
+        .arg("value", url)
+        .arg("rule", rule))
 }
 
 /// `1.0` or `2,5` of a currency, in thousandths.
@@ -278,6 +295,13 @@ mod tests {
             "https://a?b",
         ] {
             assert!(check_url(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            check_content_url("http://a.cm/sanaga/").unwrap(),
+            "http://a.cm/sanaga"
+        );
+        for bad in ["ftp://a.cm", "a.cm", "http://", "http://a?b"] {
+            assert!(check_content_url(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_price("1.0", "XAF").unwrap().to_string(), "1.0 XAF/MB");
         assert_eq!(

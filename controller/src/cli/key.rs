@@ -15,7 +15,7 @@ use super::session::Session;
 use super::signing::{key_name, known_keys};
 use super::ui::Ui;
 use crate::keys::file::{KeyFolder, KeyInfo, export};
-use crate::ops::{Roles, RotateKey};
+use crate::ops::{Roles, RotateKey, RotateOnline};
 
 /// Keys of people
 #[derive(Debug, Args)]
@@ -52,11 +52,11 @@ struct NewArgs {
 
 #[derive(Debug, Args)]
 struct RotateArgs {
-    /// The key that goes
+    /// The key that goes; or snapshot, timestamp or director, whose new key the server makes
     old: String,
-    /// The key that comes: its name here, or the file that `key export` made
+    /// The key that comes: its name here, or the file that `key export` made; not for the server's
     #[arg(long = "with", value_name = "KEY")]
-    new: PathBuf,
+    new: Option<PathBuf>,
 }
 
 /// Does what was asked.
@@ -86,8 +86,12 @@ pub async fn run(ui: &mut Ui, session: &Session, args: KeyArgs) -> Result<(), Fa
         }
         KeyVerb::Ls => list(ui, session).await,
         KeyVerb::Rotate(args) => {
+            let Some(new) = args.new else {
+                let change = session.call(RotateOnline { role: args.old }).await?;
+                return say_change(ui, session, &change);
+            };
             let old = folder.find(&args.old).map_err(Failure::of)?;
-            let new = public_key(session, &args.new)?;
+            let new = public_key(session, &new)?;
             let change = session
                 .call(RotateKey {
                     old: old.public.id(),

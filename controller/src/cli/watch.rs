@@ -194,8 +194,11 @@ fn finish(ui: &Ui, view: &NodeView, end: &End, pack_bytes: Option<u64>) -> Resul
         "watch-runs",
         &[("release", &release), ("node", view.node.as_str())],
     );
-    if let Some(received) = receipt.received_bytes {
-        let pack_bytes = pack_bytes.or(receipt.pack_bytes).unwrap_or(received);
+    let fetched = fetched_for(view, receipt);
+    if let Some((fetched, received)) =
+        fetched.and_then(|fetched| Some((fetched, fetched.received_bytes?)))
+    {
+        let pack_bytes = pack_bytes.or(fetched.pack_bytes).unwrap_or(received);
         // In megabytes, so that the two figures can be compared at a glance.
         let twice = received.saturating_sub(pack_bytes) as f64 / 1e6;
         let words = [
@@ -211,6 +214,16 @@ fn finish(ui: &Ui, view: &NodeView, end: &End, pack_bytes: Option<u64>) -> Resul
     }
     ui.data(&text);
     Ok(())
+}
+
+/// The receipt that says what fetching cost: that of the staging before this end.
+fn fetched_for<'a>(view: &'a NodeView, end: &ReceiptView) -> Option<&'a ReceiptView> {
+    view.receipts
+        .iter()
+        .filter(|receipt| receipt.app == end.app && receipt.version == end.version)
+        .filter(|receipt| (receipt.epoch, receipt.number) <= (end.epoch, end.number))
+        .filter(|receipt| receipt.received_bytes.is_some())
+        .max_by_key(|receipt| (receipt.epoch, receipt.number))
 }
 
 /// A receipt as one line: `09:55:31  staged     verified 412 files, root 7be1 02aa`.

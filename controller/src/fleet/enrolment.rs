@@ -90,10 +90,10 @@ pub fn first_assignment(
         generation: former.map_or(0, |former| former.document.generation + 1),
         issued_at_s: now_s,
         poll_interval_s: environment.map_or(POLL_INTERVAL_S, |known| known.poll_interval_s),
-        content_urls: controller.content_urls(),
+        content_urls: controller.content_urls.clone(),
         apps: former
             .filter(|former| former.document.environment == node.environment)
-            .map(|former| former.document.apps.clone())
+            .map(|former| former.document.carried())
             .unwrap_or_default(),
     }
 }

@@ -53,18 +53,6 @@ pub struct Controller {
     pub created_at_s: u64,
 }
 
-impl Controller {
-    /// The content URLs that assignments carry.
-    #[must_use]
-    pub fn content_urls(&self) -> Vec<String> {
-        if self.content_urls.is_empty() {
-            vec![self.url.clone()]
-        } else {
-            self.content_urls.clone()
-        }
-    }
-}
-
 /// An environment; its keys are those of the TUF role of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {

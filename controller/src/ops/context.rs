@@ -7,10 +7,11 @@ use std::sync::Arc;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{EnvironmentName, NodeName, RepositoryId};
+use sanaga_proto::trust::MemorySigner;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::names;
+use super::{authority, names};
 use crate::fleet::{Batch, Controller, Environment, Node, Note, Store, publish_waiting};
 use crate::home::Home;
 use crate::repository::Repository;
@@ -89,6 +90,15 @@ impl Context {
     /// Who this controller is.
     pub(super) async fn controller(&self) -> Result<Controller, Failure> {
         self.store.controller().await.map_err(Failure::of)
+    }
+
+    /// The director's key, as the current targets names it.
+    ///
+    /// # Errors
+    /// `BAD_SIGNATURE` when this server does not have it.
+    pub(crate) async fn director(&self) -> Result<Arc<MemorySigner>, Failure> {
+        let named = authority::of_role(self, "director").await?;
+        self.keys.signer("director", &named.keys)
     }
 
     /// Which repository this is.

@@ -60,7 +60,7 @@ pub(super) async fn set(
         number: given.number,
         on: given.on,
     };
-    let signed = seal(&document, &context.keys.director).map_err(Failure::of)?;
+    let signed = seal(&document, context.director().await?.as_ref()).map_err(Failure::of)?;
     let scope = given.node.as_ref().map_or("all", NodeName::as_str);
     let note = Note::new(if given.on { "hold" } else { "unhold" }, scope)
         .after(format!("number {}", given.number));

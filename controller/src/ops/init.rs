@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{Digest, EnvironmentName};
-use sanaga_proto::trust::{PublicKey, Signer as _, envelope, expires_after, root, targets};
+use sanaga_proto::trust::{PublicKey, envelope, expires_after, root, targets};
 
 use super::context::{Actor, Context};
 use super::online::RoleSet;
@@ -25,6 +25,8 @@ pub struct Founding {
     pub name: String,
     /// Where nodes reach it, without a path.
     pub url: String,
+    /// Where packs are fetched from, in order of preference; empty means `url`.
+    pub content_urls: Vec<String>,
     /// What data costs.
     pub price: Price,
     /// Whose keys sign.
@@ -70,10 +72,11 @@ impl Draft {
     /// # Errors
     /// `INTERNAL` when the metadata cannot be written, which no input causes.
     pub fn of(founding: &Founding, keys: &ServerKeys, now_s: i64) -> Result<Self, Failure> {
+        let public = |role: &str| keys.public(role).ok_or_else(|| internal("no online key"));
         let online = OnlineKeys {
-            snapshot: keys.snapshot.public().clone(),
-            timestamp: keys.timestamp.public().clone(),
-            director: keys.director.public().clone(),
+            snapshot: public("snapshot")?,
+            timestamp: public("timestamp")?,
+            director: public("director")?,
         };
         let mut environments: Vec<EnvironmentName> = Vec::new();
         for name in ENVIRONMENTS {
@@ -156,7 +159,7 @@ pub async fn found(
         url: founding.url.clone(),
         repository,
         price: founding.price.clone(),
-        content_urls: Vec::new(),
+        content_urls: founding.content_urls.clone(),
         created_at_s: context.now_s(),
     }));
     for name in ENVIRONMENTS {

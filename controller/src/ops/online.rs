@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use sanaga_proto::failure::Failure;
 use sanaga_proto::trust::{
-    MemorySigner, MetaPin, Sigstore, Verifier as _, add_signature, envelope, expires_after,
-    snapshot, timestamp,
+    MetaPin, Sigstore, Verifier as _, add_signature, envelope, expires_after, snapshot, timestamp,
 };
 use serde_json::Value;
 
 use super::context::{Actor, Context};
 use super::role_file::read_head;
+use super::rotation;
 use crate::fleet::{Change, Note, RoleFile};
 
 /// The timestamp is signed again when it is older, seconds.
@@ -43,6 +43,11 @@ impl RoleSet {
         self.0.get(role).map_or(0, |file| file.version)
     }
 
+    /// The file of a role.
+    pub fn get(&self, role: &str) -> Result<&RoleFile, Failure> {
+        self.0.get(role).ok_or_else(|| missing(role))
+    }
+
     /// The files that the snapshot names: targets and the environments.
     fn named(&self) -> impl Iterator<Item = &RoleFile> {
         self.0
@@ -60,7 +65,7 @@ impl RoleSet {
                 .map(|file| (file.role.clone(), MetaPin::of(file.version, &file.bytes)))
                 .collect();
             let body = snapshot(version, expires_after("snapshot", now_s), &pins);
-            self.sign(context, "snapshot", version, &body, &context.keys.snapshot)?;
+            self.sign(context, "snapshot", version, &body)?;
         }
         let version = self.version("timestamp") + 1;
         let pin = self
@@ -69,28 +74,25 @@ impl RoleSet {
             .map(|file| MetaPin::of(file.version, &file.bytes))
             .ok_or_else(|| missing("snapshot"))?;
         let body = timestamp(version, expires_after("timestamp", now_s), now_s, pin);
-        self.sign(
-            context,
-            "timestamp",
-            version,
-            &body,
-            &context.keys.timestamp,
-        )
+        self.sign(context, "timestamp", version, &body)
     }
 
+    /// Signs with the key that the set's root names.
     fn sign(
         &mut self,
         context: &Context,
         role: &str,
         version: u64,
         body: &Value,
-        key: &MemorySigner,
     ) -> Result<(), Failure> {
+        let root = self.get("root")?;
+        let named = rotation::under_root(root, role)?;
+        let key = context.keys.signer(role, &named.keys)?;
         let unsigned = envelope(body, &[]).map_err(Failure::of)?;
         self.put(RoleFile {
             role: role.to_owned(),
             version,
-            bytes: add_signature(&unsigned, key).map_err(Failure::of)?,
+            bytes: add_signature(&unsigned, key.as_ref()).map_err(Failure::of)?,
             at_s: context.now_s(),
         });
         Ok(())
@@ -177,6 +179,8 @@ pub struct Renewed {
 /// What the store says, or `BAD_SIGNATURE` when the online keys are not those of root.
 pub async fn renew_online(context: &Context, actor: &Actor) -> Result<Renewed, Failure> {
     let _turn = context.turn().await;
+    // A crash may have come between a new key's metadata and the end of the old key.
+    rotation::forget_old_keys(context).await?;
     let before = RoleSet::current(context).await?;
     let (Some(timestamp), Some(snapshot)) = (before.0.get("timestamp"), before.0.get("snapshot"))
     else {

@@ -1,10 +1,13 @@
 //! Assignments: every way to a new generation goes through here, so that a node's apps are never
 //! mixed and the director signs nothing that its environment has not signed before.
 
+use std::sync::Arc;
+
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, SettingName};
 use sanaga_proto::manifest::Manifest;
+use sanaga_proto::trust::MemorySigner;
 use sanaga_proto::wire::Document as _;
 use sanaga_proto::wire::assignment::{AssignedApp, Assignment, SettingValue};
 use sanaga_proto::wire::envelope::seal;
@@ -19,6 +22,7 @@ pub(super) struct Desk {
     pub controller: Controller,
     pub environments: Vec<Environment>,
     pub settings: Vec<Setting>,
+    pub director: Arc<MemorySigner>,
 }
 
 impl Desk {
@@ -28,6 +32,7 @@ impl Desk {
             controller: context.controller().await?,
             environments: context.store.environments().await.map_err(Failure::of)?,
             settings: context.store.settings().await.map_err(Failure::of)?,
+            director: context.director().await?,
         })
     }
 
@@ -62,6 +67,7 @@ impl Desk {
             counter: placement.counter,
             settings: self.settings_of(node, release)?,
             download_bytes_max: environment.and_then(|environment| environment.download_bytes_max),
+            asked: None,
         })
     }
 
@@ -110,7 +116,7 @@ impl Desk {
             content_urls: self.controller.content_urls.clone(),
             apps,
         };
-        let signed = seal(&document, &context.keys.director).map_err(Failure::of)?;
+        let signed = seal(&document, self.director.as_ref()).map_err(Failure::of)?;
         Ok(StoredAssignment {
             document,
             signed,
@@ -119,10 +125,11 @@ impl Desk {
     }
 }
 
-/// The apps of an assignment, with one put in or in the place of the former one.
+/// The apps of an assignment, with one put in or in the place of the former one. Only that one is
+/// asked for anew.
 pub(super) fn apps_with(current: Option<&StoredAssignment>, app: AssignedApp) -> Vec<AssignedApp> {
     let mut apps: Vec<AssignedApp> = current
-        .map(|current| current.document.apps.clone())
+        .map(|current| current.document.carried())
         .unwrap_or_default();
     apps.retain(|old| old.app != app.app);
     apps.push(app);

@@ -252,7 +252,7 @@ pub(super) async fn offer_pack(
         frame_root: upload.frame_root,
         pack_bytes: upload.pack_bytes,
         file_bytes: upload.file_bytes,
-        signed: seal(&offer, &context.keys.director).map_err(Failure::of)?,
+        signed: seal(&offer, context.director().await?.as_ref()).map_err(Failure::of)?,
     };
     let note = Note::new("offer", Offer::name(base.as_ref(), &root))
         .after(format!("{} bytes", upload.file_bytes));

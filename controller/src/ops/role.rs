@@ -225,7 +225,7 @@ pub(super) async fn renew(
 
 /// Builds the next version of root or targets with edited authorities, on top of what waits
 /// already; none when the edit changes nothing.
-async fn change(
+pub(super) async fn change(
     context: &Context,
     actor: &Actor,
     file: &str,

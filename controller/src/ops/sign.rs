@@ -14,6 +14,7 @@ use super::authority::{self, Signed};
 use super::context::{Actor, Context};
 use super::online::RoleSet;
 use super::role_file::{self, EnvironmentFile, TargetsFile};
+use super::rotation;
 use crate::fleet::{Change, Note, PendingRole, Placement, Release, RoleFile, path};
 
 /// Asks what waits for whose signature.
@@ -266,6 +267,9 @@ async fn make_current(
     let mut batch = context.batch(actor, note);
     batch.changes = after.changes_from(&before);
     if waiting.role == "targets" {
+        let (old, new) = (before.get("targets")?, after.get("targets")?);
+        let orders = rotation::follow_director(context, actor, old, new).await?;
+        batch.changes.extend(orders);
         for environment in context.store.environments().await.map_err(Failure::of)? {
             let role = environment.name.as_str();
             if after.verify_environment(role).is_err() {
@@ -279,7 +283,8 @@ async fn make_current(
         done.placed = changes.iter().filter_map(placed).collect();
         batch.changes.extend(changes);
     }
-    context.commit(batch).await
+    context.commit(batch).await?;
+    rotation::forget_old_keys(context).await
 }
 
 fn placed(change: &Change) -> Option<PlacedRelease> {

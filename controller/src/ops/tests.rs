@@ -75,6 +75,7 @@ impl World {
         Founding {
             name: "Test".to_owned(),
             url: "https://deploy.example.cm:8443".to_owned(),
+            content_urls: Vec::new(),
             price: Price {
                 thousandths_per_mb: 1_000,
                 currency: "XAF".to_owned(),
@@ -215,7 +216,7 @@ impl World {
         let controller = self.context.store.controller().await.unwrap();
         let environments = self.context.store.environments().await.unwrap();
         let document = first_assignment(&controller, &environments, &node, None, START_S);
-        let signed = seal(&document, &self.context.keys.director).unwrap();
+        let signed = seal(&document, self.context.director().await.unwrap().as_ref()).unwrap();
         let enrolment = Enrolment {
             secret_hash: Digest::of(&token.secret),
             used: TokenUse {

@@ -11,6 +11,7 @@
 
 mod build;
 mod canonical;
+pub mod director;
 mod error;
 mod facts;
 mod floors;
@@ -29,6 +30,7 @@ pub use build::{
     timestamp,
 };
 pub use canonical::{from_rfc3339, to_canonical, to_rfc3339};
+pub use director::{Judge, Recipient};
 pub use error::TrustError;
 pub use facts::{
     DelegationFacts, Pin, RootFacts, SnapshotFacts, TargetFacts, TargetsFacts, TimestampFacts,

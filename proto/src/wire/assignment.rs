@@ -67,6 +67,9 @@ fields! {
         5 list settings: (SettingName, SettingValue),
         /// The most bytes that fetching it may cost; more waits for somebody to allow it.
         6 optional download_bytes_max: u64,
+        /// The generation in which somebody last asked for exactly this; absent: this one. A release
+        /// that was set aside is tried again only for a newer one.
+        7 optional asked: Generation,
     }
 }
 
@@ -105,6 +108,26 @@ fields! {
         11 list content_urls: String,
         /// Every app of the node; an installed app that is not here stays as it is.
         12 list apps: AssignedApp,
+    }
+}
+
+impl Assignment {
+    /// The generation in which somebody last asked for what one of its apps has.
+    #[must_use]
+    pub fn asked_in(&self, app: &AssignedApp) -> Generation {
+        app.asked
+            .map_or(self.generation, |asked| asked.min(self.generation))
+    }
+
+    /// Its apps as a next generation carries them on, for which nobody asked anew.
+    #[must_use]
+    pub fn carried(&self) -> Vec<AssignedApp> {
+        let apps = self.apps.iter();
+        apps.map(|app| AssignedApp {
+            asked: Some(self.asked_in(app)),
+            ..app.clone()
+        })
+        .collect()
     }
 }
 

@@ -54,6 +54,7 @@ fn assignment() -> Assignment {
                 ("port".parse().unwrap(), SettingValue::Integer(-1)),
             ],
             download_bytes_max: None,
+            asked: None,
         }],
     }
 }
@@ -234,4 +235,32 @@ proptest::proptest! {
         let _ = super::bundle::index_bytes(&bytes);
         let _ = Token::from_text(&String::from_utf8_lossy(&bytes));
     }
+}
+
+#[test]
+fn what_is_carried_on_says_when_it_was_asked_for() {
+    let first = assignment();
+    assert_eq!(first.asked_in(&first.apps[0]), 7);
+    let mut stock = first.apps[0].clone();
+    stock.app = "stock".parse().unwrap();
+    let mut next = Assignment {
+        generation: 8,
+        apps: first.carried(),
+        ..first
+    };
+    next.apps.push(stock);
+    let asked: Vec<_> = next.apps.iter().map(|app| next.asked_in(app)).collect();
+    assert_eq!(asked, [7, 8]);
+    let next = Assignment::from_bytes(&next.to_bytes()).unwrap();
+    let third = Assignment {
+        generation: 9,
+        apps: next.carried(),
+        ..next
+    };
+    let asked: Vec<_> = third.apps.iter().map(|app| third.asked_in(app)).collect();
+    assert_eq!(asked, [7, 8]);
+    // A director that promises the future gets no more than now.
+    let mut liar = third.clone();
+    liar.apps[0].asked = Some(u64::MAX);
+    assert_eq!(liar.asked_in(&liar.apps[0]), 9);
 }

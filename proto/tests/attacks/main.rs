@@ -9,6 +9,7 @@
 )]
 
 mod clocks;
+mod director;
 mod forged;
 mod online;
 mod power;

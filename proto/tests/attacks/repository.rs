@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use sanaga_proto::ids::{Digest, EnvironmentName, ReleaseName};
+use sanaga_proto::manifest::Manifest;
 use sanaga_proto::trust::{
     Alarm, Answer, Authority, Clock, Delegation, Floors, Input, KeyKind, MemorySigner, MetaPin,
     Moment, Policy, Refresh, Signer as _, Step, Stored, TargetEntry, TrustError, Trusted,
     add_signature, envelope, environment as build_environment, expires_after, root as build_root,
     snapshot as build_snapshot, targets as build_targets, timestamp as build_timestamp,
 };
+use sanaga_proto::wire::Document as _;
 use serde_json::Value;
 
 pub const DAY_S: i64 = 86_400;
@@ -231,6 +233,20 @@ impl Repository {
             allow_downgrade_from,
         };
         self.releases.get_mut(role).unwrap().insert(path, entry);
+    }
+
+    /// Lists a release by its real manifest.
+    pub fn publish_manifest(&mut self, role: &'static str, manifest: &Manifest, counter: u64) {
+        let entry = TargetEntry {
+            digest: Digest::of(&manifest.to_bytes()),
+            length_bytes: manifest.to_bytes().len() as u64,
+            counter,
+            allow_downgrade_from: None,
+        };
+        let path = manifest.release().target_path(&name(role));
+        self.releases.get_mut(role).unwrap().insert(path, entry);
+        self.write_environment(role);
+        self.write_online();
     }
 
     pub fn publish(&mut self, role: &'static str, release: &str, counter: u64) {

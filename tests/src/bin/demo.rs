@@ -262,11 +262,7 @@ fn roll_back_offline(
 fn port_of(controller: &Controller<'_>, node: &Node<'_>) -> Result<()> {
     let port = free_port()?;
     std::fs::write(node.home.join("port"), port.to_string())?;
-    let (setting, to) = (format!("port={port}"), format!("node={}", node.name));
-    controller
-        .cmd()?
-        .args(["set", "notebook", &setting, "--to", &to])
-        .ok()?;
+    controller.set("notebook", &format!("port={port}"), &node.name)?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use rustix::net::sockopt::set_socket_linger;
 
 use super::body::{Copier, Damage};
 use super::{Entry, Fault, Shared};
-use crate::http::{Framing, HEAD_MAX, Head};
+use crate::http::{Framing, Head, next_head};
 
 const PORTAL: &str = "<!doctype html><html><head><title>Bienvenue</title></head>\
 <body><h1>Connectez-vous pour continuer</h1><form action=\"/login\"><input name=\"code\"></form></body></html>\n";
@@ -69,30 +69,13 @@ struct Request {
 
 impl Request {
     fn read(from: &mut impl BufRead) -> Result<Option<Self>> {
-        let bytes = read_head(from)?;
+        let bytes = next_head(from)?;
         if bytes.is_empty() {
             return Ok(None);
         }
         let head = Head::parse(&bytes)?;
         Ok(Some(Self { bytes, head }))
     }
-}
-
-/// The bytes of a head, its empty line included; none if the connection ended before it.
-fn read_head(from: &mut impl BufRead) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
-        let before = bytes.len();
-        from.take(HEAD_MAX as u64).read_until(b'\n', &mut bytes)?;
-        if bytes.len() == before && before == 0 {
-            return Ok(bytes);
-        }
-        anyhow::ensure!(
-            bytes.len() > before && bytes.len() <= HEAD_MAX,
-            "a head that does not end"
-        );
-    }
-    Ok(bytes)
 }
 
 fn exchange(
@@ -191,7 +174,7 @@ fn pass(
     let stream = host.insert(stream);
     stream.get_mut().write_all(&asked)?;
     stream.get_mut().write_all(body)?;
-    let head_bytes = read_head(stream)?;
+    let head_bytes = next_head(stream)?;
     anyhow::ensure!(!head_bytes.is_empty(), "the host closed without an answer");
     let head = Head::parse(&head_bytes)?;
 

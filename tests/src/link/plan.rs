@@ -1,5 +1,6 @@
 //! What a link is like: plain data, put together by the caller.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use crate::seed::Rng;
@@ -62,14 +63,16 @@ pub enum Cuts {
 }
 
 impl Cuts {
-    /// `count` points drawn from the first `total` bytes.
+    /// `count` points drawn from the first `total` bytes; fewer only if there are not so many.
     #[must_use]
     pub fn random(seed: u64, count: usize, total: u64) -> Self {
         let mut rng = Rng::stream(seed, "cut points");
-        let mut points: Vec<_> = (0..count).map(|_| rng.within(&(1..=total))).collect();
-        points.sort_unstable();
-        points.dedup();
-        Self::At(points)
+        let count = count.min(usize::try_from(total).unwrap_or(usize::MAX));
+        let mut points = BTreeSet::new();
+        while points.len() < count {
+            points.insert(rng.within(&(1..=total)));
+        }
+        Self::At(points.into_iter().collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state that the handle and all connections of a link share: its plan, its clock of free
 //! capacity, its cut points and its counts. One short lock; nothing is awaited under it.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ pub(super) struct Weather {
 #[derive(Debug)]
 struct State {
     plan: Plan,
+    upstream: SocketAddr,
     up: bool,
     /// Nothing is let in before, because of the outage after a cut.
     closed_until: Instant,
@@ -144,11 +146,12 @@ fn slot<T>(pair: &mut [T; 2], direction: Direction) -> &mut T {
 }
 
 impl Shared {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: Plan, upstream: SocketAddr) -> Self {
         let seed = plan.seed;
         let now = Instant::now();
         let mut state = State {
             plan,
+            upstream,
             up: true,
             closed_until: now,
             free_at: [now, now],
@@ -184,6 +187,14 @@ impl Shared {
 
     pub(super) fn seed(&self) -> u64 {
         self.lock().plan.seed
+    }
+
+    pub(super) fn upstream(&self) -> SocketAddr {
+        self.lock().upstream
+    }
+
+    pub(super) fn set_upstream(&self, upstream: SocketAddr) {
+        self.lock().upstream = upstream;
     }
 
     pub(super) fn cut_mode(&self) -> CutMode {

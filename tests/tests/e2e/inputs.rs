@@ -1,31 +1,24 @@
-//! The fetched inputs are real software: they start from the trees as they were fetched.
+//! The fetched inputs are real software.
 
-use anyhow::Result;
-use sanaga_tests::http;
+use anyhow::{Result, ensure};
+use sanaga_tests::link::Plan;
 use sanaga_tests::needs::{self, NODE_RED, RUFF};
-use sanaga_tests::world::{PATIENCE, Step, World, eventually, free_port};
+use sanaga_tests::node_red;
+use sanaga_tests::site::Controller;
+use sanaga_tests::world::World;
 
-/// Every version of node-red starts and answers.
-pub fn node_red_answers_http() -> Result<()> {
+/// node-red goes from its oldest version to its newest and back, and answers over HTTP at each step.
+pub fn node_red_goes_there_and_back() -> Result<()> {
     World::run("node-red", |world| {
-        for version in NODE_RED {
-            let port = free_port()?;
-            let cmd = world
-                .cmd("node")
-                .arg(needs::node_red(version).join("node_modules/node-red/red.js"))
-                .args(["--port", &port.to_string(), "--userDir"])
-                .arg(world.dir(&format!("user-{version}"))?);
-            let mut node = world.spawn(&format!("node-red-{version}"), cmd)?;
-            let url = format!("http://127.0.0.1:{port}/settings");
-            let answer = eventually("node-red", PATIENCE, || {
-                Ok(match http::get(&url) {
-                    Ok(answer) if answer.status == 200 => Step::Done(answer),
-                    _ => Step::Waiting(node.text()),
-                })
-            })?;
-            anyhow::ensure!(answer.text().contains(version), "{}", answer.text());
-            node.terminate()?;
-        }
+        let controller = Controller::start(world)?;
+        let node = controller.enrol("douala-akwa", "akwa-1", Plan::new(1))?;
+        let journey = node_red::journey(world, &controller, &node)?;
+        let steps = NODE_RED.len() as u64 + 1;
+        ensure!(
+            journey.steps == steps && journey.answers == steps,
+            "{journey:?}"
+        );
+        ensure!(journey.patch_bytes * 5 < journey.full_bytes, "{journey:?}");
         Ok(())
     })
 }

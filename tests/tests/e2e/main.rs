@@ -42,9 +42,9 @@ const CASES: &[Case] = &[
         run: harness::prove_tells_what_there_is,
     },
     Case {
-        name: "inputs::node_red_answers_http",
+        name: "inputs::node_red_goes_there_and_back",
         needs: &[Need::Node, Need::NodeRedTrees],
-        run: inputs::node_red_answers_http,
+        run: inputs::node_red_goes_there_and_back,
     },
     Case {
         name: "inputs::ruff_tells_its_version",

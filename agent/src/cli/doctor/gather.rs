@@ -50,6 +50,7 @@ pub fn gather(context: &Context) -> Findings {
 fn report(socket: &Path) -> Result<Report, Failure> {
     match ask(socket, &Order::Status)? {
         Reply::Report(report) => Ok(report),
+        Reply::NotEnrolled => Err(Failure::new(code::NOT_ENROLLED)),
         Reply::Done(_) | Reply::History(_) | Reply::Verified { .. } | Reply::Refused { .. } => {
             Err(out_of_place(socket))
         }

@@ -11,7 +11,7 @@ use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 
 use super::*;
-use crate::control::{Done, HistoryLine};
+use crate::control::{Change, Done, HistoryLine};
 
 fn done() -> Done {
     Done {
@@ -22,69 +22,30 @@ fn done() -> Done {
         probes: (1, 1),
         receipts_waiting: 2,
         receipt: Some(9),
+        changes: Vec::new(),
+    }
+}
+
+/// How `app` comes from 1.4.1 to 1.4.2.
+fn change(app: &str) -> Change {
+    Change {
+        app: app.parse().unwrap(),
+        from: Some("1.4.1".parse().unwrap()),
+        to: "1.4.2".parse().unwrap(),
+        phase: "probation".to_owned(),
+        activated: true,
+        took_ms: 412,
+        probes: (1, 1),
+        failure: None,
     }
 }
 
 /// A daemon that gives this reply to everything but `watch`, which ends at once.
-fn answering(world: &World, reply: Reply) {
+pub(super) fn answering(world: &World, reply: Reply) {
     world.daemon(move |order| match order {
         Order::Watch => Vec::new(),
         _ => vec![reply.clone()],
     });
-}
-
-#[test]
-fn enrolment_reads_as_in_the_first_hour() {
-    let world = World::new();
-    answering(&world, Reply::Report(report(Vec::new())));
-    let ran = world.run("enroll sanaga1:h8Xk");
-    let out = text(&[
-        "Controller  deploy.pharmaplus.cm:8443   matches the token",
-        "Trust root  9f2c 41d7 … e803   matches the token",
-        "Enrolled    akwa-1, site douala-akwa, environment dev   (6.1 KB)",
-        "Agent is running. Nothing is assigned yet.",
-    ]);
-    assert_eq!((ran.exit, ran.out, ran.err), (0, out, String::new()));
-    let ran = world.run("enroll sanaga1:h8Xk --lang fr");
-    let out = text(&[
-        "Contrôleur  deploy.pharmaplus.cm:8443   conforme au jeton",
-        "Racine      9f2c 41d7 … e803   conforme au jeton",
-        "Inscrit     akwa-1, site douala-akwa, environnement dev   (6,1 Ko)",
-        "L'agent tourne. Rien n'est encore assigné.",
-    ]);
-    assert_eq!(ran.out, out);
-}
-
-#[test]
-fn without_a_daemon_the_next_step_is_to_run_it() {
-    let ran = World::new().run("enroll sanaga1:h8Xk");
-    assert_eq!(
-        (ran.exit, ran.err.as_str()),
-        (0, "Next: sanaga-agent run\n")
-    );
-    let ran = World::new().run("enroll sanaga1:h8Xk --output jsonl");
-    let repository = format!("9f2c41d7{}e803", "0".repeat(52));
-    let out = format!(
-        r#"{{"bytes":6148,"environment":"dev","node":"akwa-1","repository":"{repository}","schema_version":1,"site":"douala-akwa","url":"https://deploy.pharmaplus.cm:8443"}}"#
-    );
-    assert_eq!(ran.out, out + "\n");
-}
-
-#[test]
-fn a_used_token_is_refused_with_its_code() {
-    let mut world = World::new();
-    world.rooms.enrol = |_, _, _| {
-        Err(Failure::new(code::TOKEN_USED)
-            .arg("node", "akwa-1")
-            .arg("used", "2026-11-21 09:46")
-            .arg("site", "douala-akwa"))
-    };
-    let ran = world.run("enroll sanaga1:h8Xk");
-    let err = text(&[
-        "error SNG-0217: this token was already used (akwa-1, 2026-11-21 09:46)",
-        "  hint: ask the operator for a new one: sanaga enroll token --site douala-akwa --node NAME",
-    ]);
-    assert_eq!((ran.exit, ran.err), (7, err));
 }
 
 #[test]
@@ -208,36 +169,118 @@ fn status_for_programs_is_the_report() {
 }
 
 #[test]
-fn pull_stage_and_install_say_what_comes_next() {
+fn stage_says_what_comes_next() {
     let world = World::new();
-    let nothing = Done {
-        app: None,
-        from: None,
-        to: None,
-        took_ms: 800,
+    let staged = Done {
+        from: Some("1.4.1".parse().unwrap()),
+        to: Some("1.4.2".parse().unwrap()),
         ..done()
     };
-    world.daemon(move |order| match order {
-        Order::Pull => vec![Reply::Done(nothing.clone())],
-        Order::Install {
-            accept_expired: true,
-            ..
-        } => vec![Reply::Done(nothing.clone())],
-        Order::Stage { .. } | Order::Install { .. } => vec![Reply::Done(Done {
-            from: Some("1.4.1".parse().unwrap()),
-            to: Some("1.4.2".parse().unwrap()),
-            ..done()
-        })],
-        _ => Vec::new(),
-    });
-    let ran = world.run("pull");
-    assert_eq!(ran.out, "The controller answered in 0.8 s.\n");
+    answering(&world, Reply::Done(staged));
     let ran = world.run("stage shop");
     assert_eq!(
         ran.out,
         "shop 1.4.2 is staged beside 1.4.1, which keeps running.\n"
     );
     assert_eq!(ran.err, "Next: sanaga-agent activate shop\n");
+}
+
+/// An order that is about all apps led to these changes.
+fn led_to(changes: Vec<Change>) -> Reply {
+    Reply::Done(Done {
+        app: None,
+        from: None,
+        to: None,
+        took_ms: 800,
+        changes,
+        ..done()
+    })
+}
+
+#[test]
+fn pull_names_what_it_led_to() {
+    let world = World::new();
+    answering(&world, led_to(Vec::new()));
+    assert_eq!(world.run("pull").out, "The controller answered in 0.8 s.\n");
+    let world = World::new();
+    let fetching = Change {
+        phase: "fetching".to_owned(),
+        activated: false,
+        ..change("shop")
+    };
+    let first = Change {
+        from: None,
+        ..fetching.clone()
+    };
+    answering(&world, led_to(vec![fetching, first]));
+    let out = text(&[
+        "The controller answered in 0.8 s.",
+        "shop 1.4.1 → 1.4.2   fetching",
+        "shop 1.4.2   fetching",
+    ]);
+    assert_eq!(world.run("pull").out, out);
+}
+
+#[test]
+fn a_spent_budget_is_told_with_the_way_past_it() {
+    let world = World::new();
+    let spent = Failure::new(code::BUDGET_SPENT)
+        .arg("limit", "20")
+        .arg("window", "day")
+        .arg("wait", "3 h 20 min");
+    let mut waits = shop();
+    waits.phase = "fetching".to_owned();
+    waits.failure = match Reply::refused(&spent) {
+        Reply::Refused { code, args } => Some((code, args)),
+        other => panic!("{other:?}"),
+    };
+    world.daemon(move |order| match order {
+        Order::Pull { past_budget: true } => vec![led_to(Vec::new())],
+        Order::Status => vec![Reply::Report(report(vec![waits.clone()]))],
+        _ => Vec::new(),
+    });
+    let err = text(&[
+        "error SNG-0310: the data budget is spent: 20 MB in 24 hours",
+        "  hint: what came is kept, and it goes on by itself in 3 h 20 min; to fetch all the same: sanaga-agent pull --now",
+    ]);
+    assert_eq!(world.run("status").err, err);
+    let err = text(&[
+        "erreur SNG-0310: le budget de données est épuisé : 20 Mo en 24 heures",
+        "  conseil: ce qui est arrivé est gardé et la suite vient toute seule dans 3 h 20 min ; pour télécharger quand même : sanaga-agent pull --now",
+    ]);
+    assert_eq!(world.run("status --lang fr").err, err);
+    let ran = world.run("pull --now");
+    assert_eq!(
+        (ran.exit, ran.out.as_str()),
+        (0, "The controller answered in 0.8 s.\n")
+    );
+}
+
+#[test]
+fn install_names_each_app_and_its_versions() {
+    let world = World::new();
+    let mut waits = Change {
+        phase: "fetching".to_owned(),
+        activated: false,
+        ..change("stock")
+    };
+    let offline = Failure::new(code::STALLED)
+        .arg("host", "deploy.pharmaplus.cm")
+        .arg("seconds", "60");
+    waits.failure = match Reply::refused(&offline) {
+        Reply::Refused { code, args } => Some((code, args)),
+        other => panic!("{other:?}"),
+    };
+    let of_both = led_to(vec![change("shop"), waits]);
+    world.daemon(move |order| match order {
+        Order::Install {
+            accept_expired: true,
+            ..
+        } => vec![led_to(Vec::new())],
+        Order::Install { path, .. } if path.ends_with("both.sanaga") => vec![of_both.clone()],
+        Order::Install { .. } => vec![led_to(vec![change("shop")])],
+        _ => Vec::new(),
+    });
     let bundle = world.folder.path().join("shop.sanaga");
     let line = format!("install --from {}", bundle.display());
     let ran = world.run(&line);
@@ -247,12 +290,27 @@ fn pull_stage_and_install_say_what_comes_next() {
     let ran = world.run(&line);
     let out = "shop 1.4.1 → 1.4.2   from shop.sanaga, no network needed\nActivated in 0.4 s, probe passing.\n";
     assert_eq!((ran.exit, ran.out.as_str()), (0, out));
+    let json = world.run(&format!("{line} --output jsonl")).out;
+    assert!(
+        json.contains(r#""changes":[{"activated":true,"app":"shop","failure":null,"from":"1.4.1""#),
+        "{json}"
+    );
     let ran = world.run(&format!("{line} --accept-expired"));
     assert_eq!(
         ran.out,
         "shop.sanaga is verified and taken in; no network needed.\n"
     );
     assert_eq!(ran.err, "Next: sanaga-agent status --watch\n");
+    let both = world.folder.path().join("both.sanaga");
+    std::fs::write(&both, "bundle").unwrap();
+    let ran = world.run(&format!("install --from {}", both.display()));
+    let out = text(&[
+        "shop 1.4.1 → 1.4.2   from both.sanaga, no network needed",
+        "Activated in 0.4 s, probe passing.",
+        "stock 1.4.1 → 1.4.2   fetching",
+    ]);
+    assert_eq!((ran.exit, ran.out), (4, out));
+    assert!(ran.err.starts_with("error SNG-0302"), "{}", ran.err);
 }
 
 #[test]

@@ -52,8 +52,11 @@ async fn a_node_joins_and_a_lost_answer_is_given_again() {
         .get(&published, 10_000)
         .await
         .unwrap();
-    let assignment: Assignment =
-        envelope::open(&read.unwrap(), &[world.context.keys.director.public()]).unwrap();
+    let assignment: Assignment = envelope::open(
+        &read.unwrap(),
+        &[&world.context.keys.public("director").unwrap()],
+    )
+    .unwrap();
     assert_eq!((assignment.generation, assignment.apps.len()), (0, 0));
     assert_eq!(assignment.poll_interval_s, 60);
     world.end().await;

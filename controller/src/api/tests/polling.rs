@@ -91,8 +91,10 @@ impl World {
             counter: 1,
             settings: vec![],
             download_bytes_max: None,
+            asked: None,
         }];
-        let director = &self.context.keys.director;
+        let director = self.context.director().await.unwrap();
+        let director = director.as_ref();
         let place = path::pack(&offer.frame_root);
         self.context
             .repository
@@ -240,7 +242,37 @@ async fn an_assigned_release_is_told_with_its_small_pack_inside() {
     // All is held now.
     let answer = world.poll(&node, &node.asks()).await;
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
-    // A hold reaches the node with its next poll.
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_node_on_hold_is_not_sent_again_what_it_lists() {
+    let world = World::new().await;
+    let mut node = world.node("akwa-1").await;
+    node.hears(&world.poll(&node, &node.asks()).await);
+    let root = world.context.store.role("root").await.unwrap().unwrap();
+    node.held.insert(name::ROOT.to_owned(), root.bytes);
+    world.assign(&node, 5_000).await;
+    node.hears(&world.poll(&node, &node.asks()).await);
+    let tls = world.tls(Some(&node));
+    for phase in ["held", "fetching", "superseded"] {
+        node.apps = vec![AppStatus {
+            app: "shop".parse().unwrap(),
+            root: None,
+            phase: Some(phase.to_owned()),
+            fetched_bytes: None,
+            code: None,
+        }];
+        let ask = posting("/v1/poll", node.asks().to_bytes());
+        let asked = world.exchange(Arc::clone(&tls), ask).await;
+        assert_eq!(asked.answer.status(), StatusCode::NO_CONTENT, "{phase}");
+        assert!(asked.http_bytes <= 1_000, "{}", asked.http_bytes);
+    }
+    // An offer that the node does not list comes again, and its pack with it.
+    node.held.retain(|name, _| !name.starts_with("offer/"));
+    let ask = posting("/v1/poll", node.asks().to_bytes());
+    let again = world.exchange(tls, ask).await;
+    assert_eq!(node.hears(&again.answer).packs.len(), 1);
     world.end().await;
 }
 

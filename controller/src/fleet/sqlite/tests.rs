@@ -198,7 +198,6 @@ async fn what_was_committed_is_there_after_opening_again() {
     let world = World::new().await;
     let controller = world.store.controller().await.unwrap();
     assert_eq!(controller.price.to_string(), "1.5 XAF/MB");
-    assert_eq!(controller.content_urls(), vec![controller.url.clone()]);
     let World { folder, store, .. } = world;
     drop(store);
     let store = Sqlite::open(&folder.path().join("controller.db")).unwrap();
@@ -444,6 +443,7 @@ async fn a_poll_sees_what_is_there_for_its_node() {
         counter: 1,
         settings: vec![],
         download_bytes_max: None,
+        asked: None,
     };
     let offer = |base: Option<&[u8]>, bytes: &[u8]| {
         Change::SetOffer(StoredOffer {

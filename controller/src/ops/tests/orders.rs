@@ -4,6 +4,7 @@ use sanaga_proto::code;
 use sanaga_proto::wire::assignment::{AssignedApp, Assignment};
 use sanaga_proto::wire::envelope;
 use sanaga_proto::wire::hold::Hold;
+use sanaga_proto::wire::offer::Offer;
 
 use super::*;
 use crate::fleet::path;
@@ -19,7 +20,11 @@ impl World {
             .await
             .unwrap()
             .unwrap();
-        envelope::open(&bytes, &[self.context.keys.director.public()]).unwrap()
+        envelope::open(&bytes, &[&self.director()]).unwrap()
+    }
+
+    fn director(&self) -> PublicKey {
+        self.context.keys.public("director").unwrap()
     }
 
     async fn app(&self, node: &Node) -> AssignedApp {
@@ -200,7 +205,7 @@ async fn holds_are_numbered_and_signed() {
         .await
         .unwrap()
         .unwrap();
-    let read: Hold = envelope::open(&bytes, &[world.context.keys.director.public()]).unwrap();
+    let read: Hold = envelope::open(&bytes, &[&world.director()]).unwrap();
     assert_eq!(
         (read.number, read.on, read.node_key),
         (1, true, Some(node.key))
@@ -213,4 +218,53 @@ async fn holds_are_numbered_and_signed() {
         world.refused(stranger).await,
         (code::NO_SUCH_NODE, "akwa-1".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_new_director_signs_every_order_again_once_people_agree() {
+    let world = World::new(1).await;
+    let staged = world.publish("1", "dev").await;
+    let node = world.node("akwa-1", "douala", "dev").await;
+    world.call(world.order("1", "node=akwa-1")).await.unwrap();
+    let hold = SetHold {
+        node: None,
+        on: true,
+    };
+    world.call(hold).await.unwrap();
+    let before = world.assignment(&node).await;
+    let old = world.director();
+
+    let rotate = RotateOnline {
+        role: "director".to_owned(),
+    };
+    let change = world.call(rotate).await.unwrap();
+    assert_eq!(change.pending[0].pending.role, "targets");
+    // Nothing changes before it is signed.
+    assert_eq!(world.director(), old);
+    assert_eq!(world.assignment(&node).await, before);
+    assert!(world.sign(&change.pending[0], 0).await.current);
+
+    let new = world.director();
+    assert_ne!(new, old);
+    // `assignment` opens with the new key.
+    let after = world.assignment(&node).await;
+    assert_eq!(after.generation, before.generation + 1);
+    assert_eq!(after.apps[0].version, before.apps[0].version);
+    assert_eq!(after.asked_in(&after.apps[0]), before.generation);
+    let store = &world.context.store;
+    let offers = store.offers_to(&staged.root).await.unwrap();
+    assert!(!offers.is_empty());
+    for offer in offers {
+        envelope::open::<Offer>(&offer.signed, &[&new]).unwrap();
+        assert!(envelope::open::<Offer>(&offer.signed, &[&old]).is_err());
+    }
+    for hold in store.holds().await.unwrap() {
+        let hold: Hold = envelope::open(&hold.signed, &[&new]).unwrap();
+        assert!(hold.on);
+    }
+    // The old key is gone from the disk, and what comes next is signed with the new one.
+    let keys = ServerKeys::load(&world.context.home.server()).unwrap();
+    assert_eq!(keys.public("director").unwrap(), new);
+    world.call(world.order("1", "node=akwa-1")).await.unwrap();
+    world.assignment(&node).await;
 }

@@ -100,6 +100,34 @@ async fn a_rotated_key_goes_from_every_role() {
 }
 
 #[tokio::test]
+async fn new_keys_of_the_server_sign_from_the_root_on_that_names_them() {
+    let world = World::new(1).await;
+    let public = |role: &str| world.context.keys.public(role).unwrap();
+    let before = (public("snapshot"), public("timestamp"));
+    let rotate = |role: &str| RotateOnline {
+        role: role.to_owned(),
+    };
+    world.call(rotate("snapshot")).await.unwrap();
+    // The second joins what waits already.
+    let change = world.call(rotate("timestamp")).await.unwrap();
+    assert_eq!(change.pending[0].pending.summary.len(), 2);
+    world.pass(2 * 86_400);
+    let actor = Actor::server();
+    // Until it is signed, the old keys go on.
+    assert!(renew_online(&world.context, &actor).await.unwrap().signed);
+    assert_eq!((public("snapshot"), public("timestamp")), before);
+    assert!(world.sign(&change.pending[0], 0).await.current);
+    assert_ne!(public("snapshot"), before.0);
+    assert_ne!(public("timestamp"), before.1);
+    world.pass(2 * 86_400);
+    assert!(renew_online(&world.context, &actor).await.unwrap().signed);
+    assert_eq!(
+        world.refused(rotate("directr")).await,
+        (code::NO_SUCH_ROLE, "director".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn impossible_roles_are_refused() {
     let world = World::new(1).await;
     let ada = &world.people[0];

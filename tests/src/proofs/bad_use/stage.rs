@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::watch::Watch;
 use crate::link::Plan;
 use crate::notebook::Release;
-use crate::site::{Controller, Node};
+use crate::site::{Controller, Node, Seat};
 use crate::tree;
 use crate::world::{Cmd, PATIENCE, Room, Step, World, eventually, free_port, workspace_root};
 
@@ -56,7 +56,8 @@ impl<'w> Stage<'w> {
         seed: u64,
         room: Option<Room>,
     ) -> Result<Self> {
-        let node = controller.enrol_in("douala-akwa", "akwa-1", Plan::new(seed), room)?;
+        let node =
+            controller.enrol_in("douala-akwa", "akwa-1", Seat::behind(Plan::new(seed)), room)?;
         let port = free_port()?;
         let setting = format!("port={port}");
         let first = Release::new("1.0.0");
