@@ -31,7 +31,7 @@ pub fn args_of(path: &Path, error: &io::Error) -> Args {
     Args::from([
         ("path", path.display().to_string()),
         ("problem", error.to_string()),
-        ("needed", "?".to_owned()),
+        ("needed", String::new()),
         ("free", free),
     ])
 }

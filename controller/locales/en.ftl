@@ -14,6 +14,7 @@ passphrase-differs = the two passphrases differ; nothing was changed
 
 init-created = Created { $path }
 init-key = {"  "}signing key   keys/{ $name }.age        copy it to a USB stick today; it cannot be recovered
+init-ci = {"  "}build key     keys/{ $name }.age        for your build system; it signs dev and nothing else
 init-environments = {"  "}environments  dev, staging, production   { $people ->
         [one] one signature each
        *[many] one, one and two signatures
@@ -113,6 +114,7 @@ keys-unused = In no role: { $names }
 
 role-unchanged = Nothing changes.
 role-current = { $role } version { $version } is signed and current.
+role-whole = { $role } version { $version } has all signatures, and becomes current with the next version of targets.
 role-waits = { $role } version { $version } has { $have } of { $need } signatures.
 waits-for = It waits for: { $names }
 sign-again = { $role } must be signed again, because its keys changed.
@@ -182,8 +184,18 @@ doctor-backup = Keys that must also be on a USB stick: { $names }
 doctor-expired = EXPIRED   { $role } expired on { $day }: sanaga role renew { $role }
 doctor-expires = soon      { $role } expires on { $day }: sanaga role renew { $role }
 doctor-weak = roles     { $role } needs { $threshold } of { $keys } keys; before production { $threshold_wanted } of { $keys_wanted } or more: sanaga role set { $role } --threshold { $threshold_wanted } --key …
+doctor-shared = roles     { $role } is signed with a key of root; before production give it one of its own: sanaga role set { $role } --threshold 1 --key …
 doctor-audit = AUDIT     the log does not fit together from entry { $number } on: somebody changed it
 doctor-waiting = waiting   { $role } waits for { $missing } more { $missing_form ->
         [one] signature
        *[other] signatures
     }: sanaga sign { $role }
+
+usage-unknown-argument = unknown argument `{ $argument }`
+usage-unknown-command = unknown command `{ $argument }`
+usage-missing = { $argument } is missing
+usage-bad-value = `{ $value }` is not a valid value for { $argument }
+usage-conflict = { $argument } cannot be used with { $other }
+usage-no-command = a command is missing
+usage-other = { $text }
+usage-near = ; did you mean `{ $near }`?

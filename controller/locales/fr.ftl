@@ -14,6 +14,7 @@ passphrase-differs = les deux phrases diffèrent ; rien n'a été modifié
 
 init-created = Créé : { $path }
 init-key = {"  "}clé de signature  keys/{ $name }.age        copiez-la aujourd'hui sur une clé USB ; elle ne peut pas être retrouvée
+init-ci = {"  "}clé de build  keys/{ $name }.age        pour votre système de build ; elle signe dev et rien d'autre
 init-environments = {"  "}environnements    dev, staging, production   { $people ->
         [one] une signature chacun
        *[many] une, une et deux signatures
@@ -113,6 +114,7 @@ keys-unused = Dans aucun rôle : { $names }
 
 role-unchanged = Rien ne change.
 role-current = { $role } version { $version } est signé et en vigueur.
+role-whole = { $role } version { $version } a toutes ses signatures, et entre en vigueur avec la prochaine version de targets.
 role-waits = { $role } version { $version } a { $have } signatures sur { $need }.
 waits-for = En attente de : { $names }
 sign-again = { $role } doit être signé de nouveau, car ses clés ont changé.
@@ -182,8 +184,18 @@ doctor-backup = Clés qui doivent aussi être sur une clé USB : { $names }
 doctor-expired = EXPIRÉ    { $role } a expiré le { $day } : sanaga role renew { $role }
 doctor-expires = bientôt   { $role } expire le { $day } : sanaga role renew { $role }
 doctor-weak = rôles     { $role } demande { $threshold } clé(s) sur { $keys } ; avant la production { $threshold_wanted } sur { $keys_wanted } ou plus : sanaga role set { $role } --threshold { $threshold_wanted } --key …
+doctor-shared = rôles     { $role } est signé avec une clé de root ; avant la production, donnez-lui la sienne : sanaga role set { $role } --threshold 1 --key …
 doctor-audit = AUDIT     le journal n'est plus cohérent à partir de l'entrée { $number } : quelqu'un l'a modifié
 doctor-waiting = attente   { $role } attend encore { $missing } { $missing_form ->
         [one] signature
        *[other] signatures
     } : sanaga sign { $role }
+
+usage-unknown-argument = argument inconnu « { $argument } »
+usage-unknown-command = commande inconnue « { $argument } »
+usage-missing = il manque { $argument }
+usage-bad-value = « { $value } » n'est pas une valeur valable pour { $argument }
+usage-conflict = { $argument } ne va pas avec { $other }
+usage-no-command = il manque une commande
+usage-other = { $text }
+usage-near = { " " }; vouliez-vous dire « { $near } » ?

@@ -129,7 +129,7 @@ impl Home {
     /// Makes the folder and those inside it; only the owner may enter.
     ///
     /// # Errors
-    /// `NOT_WRITABLE` with the folder that could not be made.
+    /// `NOT_WRITABLE` or `DISK_FULL` with the folder that could not be made.
     pub fn create(&self) -> Result<(), Failure> {
         let inside = [self.keys(), self.server(), self.uploads(), self.work()];
         let run = self.0.join("run");
@@ -174,9 +174,7 @@ pub struct HomeLock {
 }
 
 fn not_writable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(code::NOT_WRITABLE)
-        .arg("path", path.display())
-        .arg("problem", error)
+    crate::disk::failure(path, error)
 }
 
 #[cfg(test)]

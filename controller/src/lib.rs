@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod disk;
 pub mod fleet;
 pub mod home;
 pub mod keys;

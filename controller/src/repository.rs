@@ -57,8 +57,9 @@ pub enum RepositoryError {
 impl Coded for RepositoryError {
     fn code(&self) -> Code {
         match self {
-            Self::Folder { .. } => code::NOT_WRITABLE,
-            Self::File { .. } => code::DISK_FAULT,
+            Self::Folder { cause, .. } | Self::File { cause, .. } => {
+                crate::disk::code_of(cause.as_ref())
+            }
             Self::TooBig { .. } => code::TOO_BIG,
         }
     }
@@ -66,7 +67,7 @@ impl Coded for RepositoryError {
     fn args(&self) -> Args {
         match self {
             Self::Folder { path, cause } | Self::File { path, cause, .. } => {
-                Args::from([("path", path.clone()), ("problem", cause.to_string())])
+                crate::disk::args_of(path.as_ref(), cause.as_ref())
             }
             Self::TooBig { path, limit } => {
                 Args::from([("what", path.clone()), ("limit", limit.to_string())])

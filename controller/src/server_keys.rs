@@ -168,10 +168,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     sanaga_durable::write_file(path, bytes, 0o600).map_err(|error| not_writable(path, &error))
 }
 
-fn not_writable(path: &Path, problem: &dyn std::fmt::Display) -> Failure {
-    Failure::new(code::NOT_WRITABLE)
-        .arg("path", path.display())
-        .arg("problem", problem)
+fn not_writable(path: &Path, problem: &(dyn std::error::Error + 'static)) -> Failure {
+    crate::disk::failure(path, problem)
 }
 
 fn fault(path: &Path, problem: &dyn std::fmt::Display) -> Failure {

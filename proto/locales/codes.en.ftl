@@ -105,6 +105,10 @@ asked-to-wait = { $host } asks to wait { $seconds } s
     .hint = it is tried again by itself
 base-damaged = an installed file is damaged: { $path }
     .hint = the whole release is fetched instead
+disk-full = { $needed ->
+        [none] no room for { $path }: { $free } bytes free
+       *[other] no room in { $path }: { $needed } needed, { $free } free
+    }
 budget-spent =
     the data budget is spent: { $limit } MB in { $window ->
         [day] 24 hours

@@ -105,6 +105,10 @@ asked-to-wait = { $host } demande d'attendre { $seconds } s
     .hint = l'essai reprend tout seul
 base-damaged = un fichier installé est endommagé : { $path }
     .hint = la version entière est téléchargée à la place
+disk-full = { $needed ->
+        [none] plus de place pour { $path } : { $free } octets libres
+       *[other] plus de place dans { $path } : { $needed } nécessaires, { $free } libres
+    }
 budget-spent =
     le budget de données est épuisé : { $limit } Mo en { $window ->
         [day] 24 heures

@@ -23,7 +23,7 @@ pub trait Coded: Error {
 }
 
 /// Every name that a word of a message can have.
-const WORDS: &[&str] = &[
+pub(crate) const WORDS: &[&str] = &[
     "address",
     "app",
     "cause",

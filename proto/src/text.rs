@@ -146,6 +146,8 @@ fn bundle(language: Language, locales: &[Locale]) -> FluentBundle<FluentResource
 
 #[cfg(test)]
 mod tests {
+    mod reference;
+
     use super::*;
     use crate::code;
     use crate::failure::Failure;

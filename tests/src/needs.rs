@@ -22,6 +22,8 @@ pub enum Need {
     Strace,
     /// The superuser.
     Root,
+    /// Mount namespaces, with the tools that make and enter them.
+    Namespaces,
     /// The trees of node-red that `tests/fetch-inputs.sh` fetches.
     NodeRedTrees,
     /// The ruff binaries that `tests/fetch-inputs.sh` fetches.
@@ -37,6 +39,9 @@ impl Need {
             Self::Pip => tool("python3", &["-c", "import venv, ensurepip"]),
             Self::Strace => tool("strace", &["-V"]),
             Self::Root => (!rustix::process::geteuid().is_root()).then(|| "not root".to_owned()),
+            Self::Namespaces => tool("unshare", &["-m", "true"])
+                .or_else(|| tool("nsenter", &["--version"]))
+                .or_else(|| tool("mount", &["--version"])),
             Self::NodeRedTrees => NODE_RED
                 .iter()
                 .find_map(|version| tree_missing(&node_red(version))),

@@ -6,6 +6,7 @@
 //! What the machine lacks it says through [`missing`].
 
 mod attacks;
+mod bad_use;
 mod cuts;
 mod first_hour;
 mod footprint;
@@ -29,6 +30,7 @@ pub const ALL: &[Proof] = &[
     attacks::PROOF,
     machine_states::PROOF,
     python_tuf::PROOF,
+    bad_use::PROOF,
 ];
 
 /// One proof.

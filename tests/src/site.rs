@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::link::{Link, Plan};
 use crate::notebook::Release;
-use crate::world::{Cmd, Output, PATIENCE, Proc, Step, World, eventually, free_port};
+use crate::world::{Cmd, Output, PATIENCE, Proc, Room, Step, World, eventually, free_port};
 
 /// The passphrase of every key of a test.
 const PASSPHRASE: &str = "a passphrase for tests only";
@@ -17,9 +17,12 @@ const PASSPHRASE: &str = "a passphrase for tests only";
 /// A controller that serves.
 pub struct Controller<'w> {
     world: &'w World,
+    name: String,
     home: PathBuf,
     port: u16,
     server: Option<Proc>,
+    room: Option<Room>,
+    environment: String,
 }
 
 /// A node that is enrolled.
@@ -33,6 +36,7 @@ pub struct Node<'w> {
     pub link: Link,
     agent: Option<Proc>,
     starts: u32,
+    room: Option<Room>,
     program: Option<PathBuf>,
 }
 
@@ -80,23 +84,58 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn found(world: &'w World, words: &[&str]) -> Result<Self> {
-        let home = world.dir("controller")?;
+        let mut all = vec!["--person", "ada"];
+        all.extend(words);
+        Self::init(world, "controller", None, &all)
+    }
+
+    /// The same with nothing said of whose keys there are but these words.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn start_with(world: &'w World, words: &[String]) -> Result<Self> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Self::init(world, "controller", None, &words)
+    }
+
+    /// As [`Controller::start`], in a folder of that name, on a small disk of its own where one is
+    /// given.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn start_in(world: &'w World, name: &str, room: Option<Room>) -> Result<Self> {
+        Self::init(world, name, room, &["--person", "ada"])
+    }
+
+    fn init(world: &'w World, name: &str, room: Option<Room>, words: &[&str]) -> Result<Self> {
+        let home = match &room {
+            Some(room) => room.inside().to_owned(),
+            None => world.dir(name)?,
+        };
         let port = free_port()?;
         let mut controller = Self {
             world,
+            name: name.to_owned(),
             home,
             port,
             server: None,
+            room,
+            environment: "dev".to_owned(),
         };
         world.write("passphrase", PASSPHRASE)?;
         let url = format!("https://127.0.0.1:{port}");
         controller
             .cmd()?
-            .args(["init", "--name", "Demo", "--person", "ada", "--url", &url])
+            .args(["init", "--name", "Demo", "--url", &url])
             .args(words)
             .ok()?;
         controller.serve()?;
         Ok(controller)
+    }
+
+    /// New nodes are of this environment from now on.
+    pub fn enrol_into(&mut self, environment: &str) {
+        environment.clone_into(&mut self.environment);
     }
 
     /// Serves, again if it was stopped.
@@ -105,10 +144,9 @@ impl<'w> Controller<'w> {
     /// When the server does not come up.
     pub fn serve(&mut self) -> Result<()> {
         let listen = format!("127.0.0.1:{}", self.port);
-        let mut server = self.world.spawn(
-            "controller",
-            self.cmd()?.args(["serve", "--listen", &listen]),
-        )?;
+        let mut server = self
+            .world
+            .spawn(&self.name, self.cmd()?.args(["serve", "--listen", &listen]))?;
         server.wait_for_line("Serving")?;
         self.server = Some(server);
         Ok(())
@@ -131,11 +169,32 @@ impl<'w> Controller<'w> {
     /// When the binaries cannot be built.
     pub fn cmd(&self) -> Result<Cmd> {
         let passphrase = self.world.root().join("passphrase");
-        Ok(self
+        let cmd = self
             .world
             .sanaga()?
             .env("SANAGA_HOME", &self.home)
-            .env("SANAGA_PASSPHRASE_FILE", passphrase))
+            .env("SANAGA_PASSPHRASE_FILE", passphrase);
+        Ok(match &self.room {
+            Some(room) => room.enter(cmd),
+            None => cmd,
+        })
+    }
+
+    /// The small disk that its folder is on, if it has one.
+    #[must_use]
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
+    /// Stops serving, as the system would stop it.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut server) = self.server.take() {
+            server.terminate()?;
+        }
+        Ok(())
     }
 
     /// The controller's folder.
@@ -198,9 +257,8 @@ impl<'w> Controller<'w> {
     pub fn token(&self, site: &str, node: &str) -> Result<Token> {
         let made = self
             .cmd()?
-            .args([
-                "enroll", "token", "--site", site, "--node", node, "--env", "dev",
-            ])
+            .args(["enroll", "token", "--site", site, "--node", node])
+            .args(["--env", &self.environment])
             .ok()?;
         let text = made.stdout.lines().next().unwrap_or_default();
         Token::from_text(text).with_context(|| made.transcript())
@@ -219,14 +277,30 @@ impl<'w> Controller<'w> {
     /// # Errors
     /// When a command fails.
     pub fn enrol_as(&self, site: &str, name: &str, seat: Seat) -> Result<Node<'w>> {
+        self.enrol_in(site, name, seat, None)
+    }
+
+    /// The same, with the node's folder on a small disk of its own where one is given.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub fn enrol_in(
+        &self,
+        site: &str,
+        name: &str,
+        seat: Seat,
+        room: Option<Room>,
+    ) -> Result<Node<'w>> {
         let link = Link::start(self.address(), seat.link)?;
         // The node knows the controller by the near end of its link.
         let token = Token {
             url: format!("https://127.0.0.1:{}", link.port()),
             ..self.token(site, name)?
         };
-        let home = self.world.dir(name)?;
-        self.world.write(&format!("{name}/agent.toml"), seat.toml)?;
+        let home = match &room {
+            Some(room) => room.inside().to_owned(),
+            None => self.world.dir(name)?,
+        };
         let mut node = Node {
             world: self.world,
             name: name.to_owned(),
@@ -235,7 +309,9 @@ impl<'w> Controller<'w> {
             agent: None,
             starts: 0,
             program: seat.program,
+            room,
         };
+        std::fs::write(node.folder().join("agent.toml"), seat.toml)?;
         node.cmd()?.args(["enroll", &token.to_text()]).ok()?;
         node.start()?;
         Ok(node)
@@ -278,7 +354,23 @@ impl Node<'_> {
             Some(program) => self.world.cmd(program),
             None => self.world.agent()?,
         };
-        Ok(agent.env("SANAGA_HOME", &self.home))
+        let cmd = agent.env("SANAGA_HOME", &self.home);
+        Ok(match &self.room {
+            Some(room) => room.enter(cmd),
+            None => cmd,
+        })
+    }
+
+    /// Its folder as this process sees it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.room.as_ref().map_or(&self.home, Room::outside)
+    }
+
+    /// The small disk that its folder is on, if it has one.
+    #[must_use]
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 
     /// Starts the agent.
@@ -378,8 +470,10 @@ impl Node<'_> {
     /// # Errors
     /// When there is none.
     pub fn current(&self, app: &str) -> Result<PathBuf> {
-        let link = self.home.join("apps").join(app).join("current");
-        link.canonicalize()
-            .with_context(|| link.display().to_string())
+        let app = self.folder().join("apps").join(app);
+        let link = app.join("current");
+        // The link is read by hand: `canonicalize` would leave the small disk again.
+        let slot = std::fs::read_link(&link).with_context(|| link.display().to_string())?;
+        Ok(app.join(slot))
     }
 }

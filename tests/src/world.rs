@@ -20,6 +20,7 @@ mod cmd;
 mod mask;
 mod patience;
 mod process;
+mod room;
 mod sweep;
 
 pub use binaries::{Binaries, binaries, workspace_root};
@@ -27,6 +28,7 @@ pub use cmd::{Cmd, Output};
 pub use mask::{Mask, mask};
 pub use patience::{PATIENCE, Step, eventually};
 pub use process::Proc;
+pub use room::{Greed, Room};
 pub use sweep::processes_of;
 
 use std::collections::BTreeSet;

@@ -175,7 +175,7 @@ fn output_failure(error: io::Error) -> Failure {
     Failure::new(code)
         .arg("path", "stdout")
         .arg("problem", &error)
-        .arg("needed", "?")
+        .arg("needed", "")
         .arg("free", 0)
         .because(error)
 }

@@ -203,7 +203,9 @@ impl Node {
                     continue;
                 };
                 let kept = sanaga_durable::make_dir(&self.paths.packs)
-                    .map_err(|error| FetchError::Tls(error.to_string()))
+                    .map_err(|error| {
+                        FetchError::Own(crate::disk::durable_failure(&self.paths.packs, error))
+                    })
                     .and_then(|()| PackFile::open(&self.paths.packs, &offer))
                     .and_then(|mut pack| pack.put("controller", bytes));
                 match kept {

@@ -58,13 +58,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 fn actor(peer: &Peer, headers: &HeaderMap) -> Actor {
     let named = headers
         .get(ACTOR_HEADER)
-        .and_then(|value| value.to_str().ok())
-        .map(|name| name.chars().take(64).collect());
-    let user = || match peer.user_id {
-        Some(user_id) => format!("uid {user_id}"),
-        None => "local".to_owned(),
-    };
-    Actor::owner(named.unwrap_or_else(user))
+        .and_then(|name| name.to_str().ok());
+    Actor::local(named.unwrap_or_default(), peer.user_id)
 }
 
 async fn operation(
@@ -123,11 +118,7 @@ async fn receive(
     whole: &Path,
     sha256: &Digest,
 ) -> Result<(), Failure> {
-    let disk = |error: std::io::Error| {
-        Failure::new(code::DISK_FAULT)
-            .arg("path", part.display())
-            .arg("problem", error)
-    };
+    let disk = |error: std::io::Error| crate::disk::failure(part, &error);
     let bad = |problem: String| Failure::new(code::BAD_REQUEST).arg("problem", problem);
     let mut file = tokio::fs::File::create(part).await.map_err(disk)?;
     let mut hash = Sha256::new();
@@ -150,15 +141,7 @@ async fn receive(
     })
     .await
     .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?
-    .map_err(|error| {
-        Failure::new(code::DISK_FAULT)
-            .arg("path", whole_name(&error))
-            .arg("problem", error)
-    })
-}
-
-fn whole_name(error: &sanaga_durable::DurableError) -> String {
-    error.path.display().to_string()
+    .map_err(|error| crate::disk::failure(&error.path, &error))
 }
 
 /// Removes what uploads left behind that were never finished.

@@ -71,8 +71,8 @@ async fn context(home: Home, clock: Arc<AtomicU64>) -> Arc<Context> {
     };
     let now_s = i64::try_from(clock.load(Ordering::Relaxed)).unwrap();
     let mut draft = Draft::of(&founding, &keys, now_s).unwrap();
-    for (_, file) in &mut draft.files {
-        *file = add_signature(file, &ada).unwrap();
+    for file in &mut draft.files {
+        file.bytes = add_signature(&file.bytes, &ada).unwrap();
     }
     let store = Arc::new(Sqlite::open(&home.database()).unwrap());
     let repository = Repository::local(&home.public().join("v1")).unwrap();

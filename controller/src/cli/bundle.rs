@@ -81,11 +81,7 @@ pub async fn run(ui: &mut Ui, session: &Session, args: BundleArgs) -> Result<(),
 
 /// Writes the bundle beside its place and puts it there whole.
 fn write(to: &Path, public: &Path, list: &BundleList) -> Result<u64, Failure> {
-    let unwritable = |error: &dyn std::fmt::Display| {
-        Failure::new(code::NOT_WRITABLE)
-            .arg("path", to.display())
-            .arg("problem", error)
-    };
+    let unwritable = |error: &(dyn std::error::Error + 'static)| crate::disk::failure(to, error);
     let part = to.with_extension("part");
     let file = File::create(&part).map_err(|error| unwritable(&error))?;
     let mut out = BufWriter::new(file);
@@ -110,7 +106,9 @@ fn write(to: &Path, public: &Path, list: &BundleList) -> Result<u64, Failure> {
         }
         bytes += copied;
     }
-    let file = out.into_inner().map_err(|error| unwritable(&error))?;
+    let file = out
+        .into_inner()
+        .map_err(|error| unwritable(error.error()))?;
     sanaga_durable::sync_file(&file).map_err(|error| unwritable(&error))?;
     sanaga_durable::rename(&part, to).map_err(|error| unwritable(&error))?;
     Ok(bytes)

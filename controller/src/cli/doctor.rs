@@ -32,6 +32,7 @@ pub async fn run(ui: &mut Ui, session: &Session) -> Result<(), Failure> {
         Finding::Expired { role, expires_s } => Some((role, expires_s)),
         Finding::ExpiresSoon { .. }
         | Finding::WeakRole { .. }
+        | Finding::SharedKey { .. }
         | Finding::AuditBroken { .. }
         | Finding::Waiting { .. } => None,
     });
@@ -42,7 +43,7 @@ pub async fn run(ui: &mut Ui, session: &Session) -> Result<(), Failure> {
     }
     if let Some(Finding::Waiting { role, .. }) = found.findings.iter().find(waits) {
         ui.next(&format!("sanaga sign {role}"));
-    } else if let Some(Finding::WeakRole { .. }) = found.findings.iter().find(weak) {
+    } else if found.findings.iter().any(|finding| weak(&finding)) {
         ui.next("sanaga key new NAME");
     }
     Ok(())
@@ -53,7 +54,10 @@ fn waits(finding: &&Finding) -> bool {
 }
 
 fn weak(finding: &&Finding) -> bool {
-    matches!(finding, Finding::WeakRole { .. })
+    matches!(
+        finding,
+        Finding::WeakRole { .. } | Finding::SharedKey { .. }
+    )
 }
 
 fn line(ui: &Ui, finding: &Finding) -> String {
@@ -82,6 +86,7 @@ fn line(ui: &Ui, finding: &Finding) -> String {
                 ("threshold_wanted", &threshold_wanted.to_string()),
             ],
         ),
+        Finding::SharedKey { role } => ui.say("doctor-shared", &[("role", role)]),
         Finding::AuditBroken { number } => {
             ui.say("doctor-audit", &[("number", &number.to_string())])
         }

@@ -1,5 +1,7 @@
 //! `sanaga init`: found a repository.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -45,8 +47,27 @@ pub struct InitArgs {
     /// The currency of that price
     #[arg(long, default_value = "XAF")]
     currency: String,
-    #[command(flatten)]
-    passphrase: PassphraseArgs,
+    /// The name of the key of the build system, which signs dev alone; with one person there is none
+    #[arg(long, value_name = "NAME", default_value = "ci")]
+    ci: KeyName,
+    /// Read a passphrase from the first line of this file; given again, the next key has another
+    #[arg(long, value_name = "FILE", env = "SANAGA_PASSPHRASE_FILE")]
+    passphrase_file: Vec<PathBuf>,
+    /// Read the passphrase of all keys from the first line of this open descriptor
+    #[arg(long, value_name = "N", conflicts_with = "passphrase_file")]
+    passphrase_fd: Option<u32>,
+}
+
+impl InitArgs {
+    /// Where the passphrase of a key comes from: the files are in the order of the keys, and the
+    /// last one serves for the rest.
+    fn passphrase(&self, number: usize) -> PassphraseArgs {
+        let files = &self.passphrase_file;
+        PassphraseArgs {
+            passphrase_file: files.get(number).or_else(|| files.last()).cloned(),
+            passphrase_fd: self.passphrase_fd,
+        }
+    }
 }
 
 /// Founds it.
@@ -59,6 +80,11 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
     let content_urls = content_urls.collect::<Result<Vec<_>, _>>()?;
     let price = parse_price(&args.price_per_mb, &args.currency)?;
     let names = names(&args)?;
+    if names.len() > 1 && names.contains(&args.ci) {
+        return Err(Failure::new(code::NAME_TAKEN)
+            .arg("what", "key")
+            .arg("name", &args.ci));
+    }
     home.create()?;
     let Some(_lock) = home.lock()? else {
         return Err(Failure::new(code::LOCKED).arg("path", home.path().display()));
@@ -76,21 +102,25 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
         KeyKind::Ed25519
     };
     let mut signers = Vec::new();
-    for name in &names {
-        signers.push(person(
-            ui,
-            home,
-            name,
-            kind,
-            &args.passphrase,
-            names.len() > 1,
-        )?);
+    for (number, name) in names.iter().enumerate() {
+        let passphrase = args.passphrase(number);
+        signers.push(person(ui, home, name, kind, &passphrase, names.len() > 1)?);
     }
     let keys = ServerKeys::create(&home.server(), &args.name)?;
     let mut people: Vec<PublicKey> = signers.iter().map(|s| s.public().clone()).collect();
     let founders = match people.as_slice() {
         [_] => Founders::One(people.remove(0)),
-        _ => Founders::People { people, ci: None },
+        _ => {
+            // The build system publishes to dev by itself, and must not be able to do more.
+            let passphrase = args.passphrase(names.len());
+            let ci = person(ui, home, &args.ci, kind, &passphrase, true)?;
+            let public = ci.public().clone();
+            signers.push(ci);
+            Founders::People {
+                people,
+                ci: Some(public),
+            }
+        }
     };
     let founding = Founding {
         name: args.name,
@@ -101,22 +131,32 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
     };
     let now_s = i64::try_from(now_s()).unwrap_or(i64::MAX);
     let mut draft = Draft::of(&founding, &keys, now_s)?;
-    for (_, file) in &mut draft.files {
+    for file in &mut draft.files {
         for signer in &signers {
-            *file = add_signature(file, signer).map_err(Failure::of)?;
+            if file.signed_by(&signer.public().id()) {
+                file.bytes = add_signature(&file.bytes, signer).map_err(Failure::of)?;
+            }
         }
     }
     let context = context_with(home, keys)?;
-    let actor = Actor::owner(user_name());
+    let actor = Actor::local(&user_name(), Some(rustix::process::getuid().as_raw()));
     let founded = found(&context, &actor, &founding, draft).await?;
-    report(ui, home, &names, &founded)
+    let ci = (names.len() > 1).then_some(&args.ci);
+    report(ui, home, &names, ci, &founded)
 }
 
-fn report(ui: &Ui, home: &Home, names: &[KeyName], founded: &Founded) -> Result<(), Failure> {
+fn report(
+    ui: &Ui,
+    home: &Home,
+    names: &[KeyName],
+    ci: Option<&KeyName>,
+    founded: &Founded,
+) -> Result<(), Failure> {
     let answer = serde_json::json!({
         "home": home.path(),
         "repository": founded.repository,
         "keys": names,
+        "ci": ci,
     });
     ui.json(&answer, None)?;
     let path = format::path(home.path(), ui.user_home.as_deref());
@@ -124,6 +164,9 @@ fn report(ui: &Ui, home: &Home, names: &[KeyName], founded: &Founded) -> Result<
     ui.data(&ui.say("init-created", &[("path", &path)]));
     for name in names {
         ui.data(&ui.say("init-key", &[("name", name.as_str())]));
+    }
+    if let Some(ci) = ci {
+        ui.data(&ui.say("init-ci", &[("name", ci.as_str())]));
     }
     let people = if names.len() > 1 { "many" } else { "one" };
     ui.data(&ui.say("init-environments", &[("people", people)]));

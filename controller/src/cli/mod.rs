@@ -24,14 +24,14 @@ mod signing;
 mod site;
 mod socket;
 mod ui;
+mod usage;
 mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use sanaga_proto::code::{self, Exit};
+use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
 
 use crate::home::{Home, Surroundings};
@@ -120,7 +120,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, language(&args)),
+        Err(error) => return usage::answer(&error, language(&args)),
     };
     let globals = &cli.globals;
     let mut ui = Ui::new(globals.lang.as_deref(), globals.output, globals.color);
@@ -179,30 +179,6 @@ fn language(args: &[OsString]) -> Option<&str> {
         }
     }
     None
-}
-
-/// Help and version are data; anything else that clap says is a failure with a code.
-fn usage(error: &clap::Error, language: Option<&str>) -> u8 {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum")]
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            0
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
-            Exit::Usage as u8
-        }
-        _ => {
-            let text = error.render().to_string();
-            let text = text.strip_prefix("error: ").unwrap_or(&text);
-            let problem = text.split("\n\nUsage:").next().unwrap_or(text);
-            let problem = problem.split("\n\nFor more").next().unwrap_or(problem);
-            let failure = Failure::new(code::BAD_USAGE).arg("problem", problem.trim_end());
-            Ui::new(language, Output::Table, Color::Auto).failure(&failure);
-            Exit::Usage as u8
-        }
-    }
 }
 
 #[cfg(test)]

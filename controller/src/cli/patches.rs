@@ -101,11 +101,8 @@ pub fn estimate(
             continue;
         };
         let old_folder = folder.join(format!("old-{}", base.version));
-        std::fs::create_dir_all(&old_folder).map_err(|error| {
-            Failure::new(sanaga_proto::code::NOT_WRITABLE)
-                .arg("path", old_folder.display())
-                .arg("problem", error)
-        })?;
+        std::fs::create_dir_all(&old_folder)
+            .map_err(|error| crate::disk::failure(&old_folder, &error))?;
         let served = BufReader::new(served);
         let old = unpack(
             served,

@@ -17,7 +17,8 @@ use super::session::Session;
 use super::signing::{OpenKey, open_key, say_signed, sign_pending};
 use super::ui::Ui;
 use crate::ops::{
-    CheckRelease, Checked, NodeQuery, PackUpload, Promote, StageRelease, Staged, pack_into,
+    CheckRelease, Checked, NodeQuery, PackUpload, PlacedRelease, Promote, StageRelease, Staged,
+    pack_into,
 };
 use crate::publish::project::{Fill, Project, Tree};
 use crate::publish::{TreeDir, scan};
@@ -118,12 +119,16 @@ pub async fn run(ui: &mut Ui, session: &Session, args: PublishArgs) -> Result<()
         version: project.version,
     };
     if let (Some(counter), true) = (checked.placed, args.allow_downgrade_from.is_empty()) {
-        let words = [
-            ("release", &*name.to_string()),
-            ("environment", args.env.as_str()),
-            ("counter", &counter.to_string()),
-        ];
-        ui.data(&ui.say("already-published", &words));
+        say_already(ui, &name, &args.env, counter);
+        // A patch that had no room, or whose base came later, is made now.
+        let placed = PlacedRelease {
+            app: name.app.clone(),
+            version: name.version.clone(),
+            counter,
+        };
+        if !args.dry_run {
+            patches::make_all(ui, session, &[placed], &args.env).await?;
+        }
         return next_assign(ui, session, &name, &args.env).await;
     }
     let folder = Scratch::make(&session.home.work())?;
@@ -158,26 +163,41 @@ pub async fn promote(ui: &mut Ui, session: &Session, args: PromoteArgs) -> Resul
             manifest: None,
         })
         .await?;
-    let staged = session
-        .call(Promote {
-            app: args.release.app.clone(),
-            version: args.release.version.clone(),
-            environment: args.to.clone(),
-            allow_downgrade_from: args.allow_downgrade_from,
-        })
-        .await?;
+    let request = Promote {
+        app: args.release.app.clone(),
+        version: args.release.version.clone(),
+        environment: args.to.clone(),
+        allow_downgrade_from: args.allow_downgrade_from,
+    };
+    // Nothing is prepared for somebody who cannot sign it then.
+    let key = match checked.placed {
+        Some(_) => None,
+        None => Some(key_for(ui, session, &args.signature, &args.to, &checked)?),
+    };
+    let staged = session.call(request).await?;
     if staged.waits.is_none() {
-        let name = args.release.to_string();
-        let words = [
-            ("release", name.as_str()),
-            ("environment", args.to.as_str()),
-            ("counter", &staged.counter.to_string()),
-        ];
-        ui.data(&ui.say("already-published", &words));
+        say_already(ui, &args.release, &args.to, staged.counter);
         return next_assign(ui, session, &args.release, &args.to).await;
     }
-    let key = key_for(ui, session, &args.signature, &args.to, &checked)?;
+    let key = match key {
+        Some(key) => key,
+        None => key_for(ui, session, &args.signature, &args.to, &checked)?,
+    };
     sign_and_say(ui, session, &key, &staged, &args.release, &args.to).await
+}
+
+fn say_already(
+    ui: &Ui,
+    name: &ReleaseName,
+    environment: &EnvironmentName,
+    counter: impl std::fmt::Display,
+) {
+    let words = [
+        ("release", &*name.to_string()),
+        ("environment", environment.as_str()),
+        ("counter", &counter.to_string()),
+    ];
+    ui.data(&ui.say("already-published", &words));
 }
 
 fn key_for(
@@ -355,11 +375,7 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn make(work: &Path) -> Result<Self, Failure> {
         let path = work.join(format!("publish-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| {
-            Failure::new(sanaga_proto::code::NOT_WRITABLE)
-                .arg("path", path.display())
-                .arg("problem", error)
-        })?;
+        std::fs::create_dir_all(&path).map_err(|error| crate::disk::failure(&path, &error))?;
         Ok(Self(path))
     }
 }

@@ -52,7 +52,7 @@ impl Session {
     /// # Errors
     /// `NOT_INITIALISED`, `LOCKED` when neither works, or what the store says.
     pub async fn open(home: &Home) -> Result<Self, Failure> {
-        let actor = Actor::owner(user_name());
+        let actor = Actor::local(&user_name(), Some(rustix::process::getuid().as_raw()));
         let start = Instant::now();
         loop {
             if let Some(lock) = home.lock()? {
@@ -68,7 +68,7 @@ impl Session {
                     place: Place::Here(Box::new(context), lock),
                 });
             }
-            let socket = Socket::new(home.socket(), actor.name.clone());
+            let socket = Socket::new(home.socket(), user_name());
             if socket.answers().await {
                 return Ok(Self {
                     home: home.clone(),
@@ -102,11 +102,10 @@ impl Session {
         match &self.place {
             Place::Here(context, _) => {
                 let to = context.home.uploads().join(sha256.to_string());
-                tokio::fs::copy(file, &to).await.map(drop).map_err(|error| {
-                    Failure::new(code::NOT_WRITABLE)
-                        .arg("path", to.display())
-                        .arg("problem", error)
-                })
+                let copied = tokio::fs::copy(file, &to).await;
+                copied
+                    .map(drop)
+                    .map_err(|error| crate::disk::failure(&to, &error))
             }
             Place::There(socket) => socket.upload(file, sha256).await,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sanaga_proto::code;
-use sanaga_proto::failure::Failure;
+use sanaga_proto::failure::{Failure, nearest};
 use sanaga_proto::ids::EnvironmentName;
 
 use super::hold::bad_name;
@@ -13,7 +13,7 @@ use super::patches;
 use super::session::Session;
 use super::signing::{key_name, known_keys, open_key, own_keys, say_signed, sign_pending};
 use super::ui::Ui;
-use crate::ops::{Pending, PendingView};
+use crate::ops::{Pending, PendingView, Roles};
 
 /// Sign a pending version of a role with one key
 #[derive(Debug, Args)]
@@ -32,11 +32,13 @@ pub async fn run(ui: &mut Ui, session: &Session, args: SignArgs) -> Result<(), F
     let list = session.call(Pending {}).await?;
     let nothing = |role: &str| Failure::new(code::NOTHING_PENDING).arg("role", role);
     let waiting = match &args.role {
-        Some(role) => list
-            .pending
-            .iter()
-            .find(|waiting| waiting.role == *role)
-            .ok_or_else(|| nothing(role))?,
+        Some(role) => match list.pending.iter().find(|waiting| waiting.role == *role) {
+            Some(waiting) => waiting,
+            None => {
+                role_exists(session, role).await?;
+                return Err(nothing(role));
+            }
+        },
         None => first_of_ours(session, &list.pending)?.ok_or_else(|| nothing("–"))?,
     };
     ui.note(&describe(ui, session, waiting));
@@ -61,6 +63,18 @@ pub async fn run(ui: &mut Ui, session: &Session, args: SignArgs) -> Result<(), F
         "sanaga assign {release} --to env={environment} --dry-run"
     ));
     Ok(())
+}
+
+/// A role that there is not is told apart from one that waits for nothing.
+async fn role_exists(session: &Session, role: &str) -> Result<(), Failure> {
+    let roles = session.call(Roles {}).await?.roles;
+    if roles.iter().any(|known| known.role == role) {
+        return Ok(());
+    }
+    let near = nearest(role, roles.iter().map(|known| known.role.as_str()));
+    Err(Failure::new(code::NO_SUCH_ROLE)
+        .arg("role", role)
+        .arg("near", near))
 }
 
 fn first_of_ours<'p>(

@@ -122,6 +122,12 @@ pub fn say_signed(ui: &Ui, session: &Session, done: &SignDone) {
     ];
     if done.current {
         ui.tell("role-current", &args);
+        if let Some(root) = done.root {
+            let root = root.to_string();
+            ui.tell("role-current", &[("role", "root"), ("version", &root)]);
+        }
+    } else if done.signed.missing == 0 {
+        ui.tell("role-whole", &args);
     } else {
         ui.tell("role-waits", &args);
         let known = known_keys(session).unwrap_or_default();

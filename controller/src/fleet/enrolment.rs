@@ -7,11 +7,8 @@ use sanaga_proto::ids::{Digest, NodeKeyId};
 use sanaga_proto::trust::to_rfc3339;
 use sanaga_proto::wire::assignment::Assignment;
 
-use super::model::{Controller, EnrolToken, Environment, Node, TokenUse};
+use super::model::{Controller, EnrolToken, Environment, Node, POLL_INTERVAL_S, TokenUse};
 use super::published::StoredAssignment;
-
-/// How often a node polls when its environment does not say, seconds.
-const POLL_INTERVAL_S: u64 = 900;
 
 /// What is to be done with a request to enrol.
 #[derive(Debug, Clone, PartialEq, Eq)]

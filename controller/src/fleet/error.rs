@@ -97,7 +97,7 @@ impl Coded for StoreError {
             Self::NotWritable { .. } => code::NOT_WRITABLE,
             Self::Conflict { .. } => code::NAME_TAKEN,
             Self::Empty { .. } => code::NOT_INITIALISED,
-            Self::Publish { .. } => code::DISK_FAULT,
+            Self::Publish { cause, .. } => crate::disk::code_of(cause.as_ref()),
             Self::Failed { .. } => code::INTERNAL,
         }
     }
@@ -114,13 +114,14 @@ impl Coded for StoreError {
             }
             Self::Full { path } => Args::from([
                 ("path", path.clone()),
-                ("needed", "-".to_owned()),
+                ("needed", String::new()),
                 ("free", "0".to_owned()),
             ]),
             Self::Busy { path } | Self::Empty { path } => Args::from([("path", path.clone())]),
-            Self::NotWritable { path, cause } | Self::Publish { path, cause } => {
+            Self::NotWritable { path, cause } => {
                 Args::from([("path", path.clone()), ("problem", cause.to_string())])
             }
+            Self::Publish { path, cause } => crate::disk::args_of(path.as_ref(), cause.as_ref()),
             Self::Conflict { what, name, .. } => {
                 Args::from([("what", (*what).to_owned()), ("name", name.clone())])
             }

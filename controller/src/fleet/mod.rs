@@ -26,8 +26,8 @@ pub use enrolment::{Verdict, first_assignment, judge};
 pub use error::StoreError;
 pub use facts::{AssignedFacts, DocumentRef, OfferFacts, PollFacts, PollQuery};
 pub use model::{
-    BadDelivery, Claim, Controller, EnrolToken, Enrolment, Environment, Node, NodeApp, PollRecord,
-    Price, Receipted, Redeemed, Site, TokenUse,
+    BadDelivery, Claim, Controller, EnrolToken, Enrolment, Environment, Node, NodeApp,
+    POLL_INTERVAL_S, PollRecord, Price, Receipted, Redeemed, Site, TokenUse,
 };
 pub use outbox::{path, publish_waiting};
 pub use published::{

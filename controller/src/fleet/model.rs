@@ -11,6 +11,9 @@ use sanaga_proto::wire::receipt::{Delivery, EventKind};
 
 use super::published::StoredAssignment;
 
+/// How often a node polls when nothing says it, seconds.
+pub const POLL_INTERVAL_S: u64 = 900;
+
 /// What a megabyte (10⁶ bytes) costs at the sites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {

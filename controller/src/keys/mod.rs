@@ -104,9 +104,11 @@ impl Coded for KeyError {
             Self::NotAKey { .. } => code::CONFIG_UNREADABLE,
             Self::NotInRole { .. } => code::KEY_NOT_IN_ROLE,
             Self::BadThreshold { .. } => code::BAD_THRESHOLD,
+            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                code::DISK_FULL
+            }
             Self::Disk { .. } => code::DISK_FAULT,
-            Self::NotWritten { source, .. } if source.is_full() => code::DISK_FULL,
-            Self::NotWritten { .. } => code::NOT_WRITABLE,
+            Self::NotWritten { source, .. } => crate::disk::code_of(source),
             Self::Trust(error) => error.code(),
         }
     }

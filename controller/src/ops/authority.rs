@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Context;
 use super::names;
 use super::role_file::{ROOT_ROLES, RootFile, TargetsFile};
+use super::sign;
 use crate::fleet::RoleFile;
 use crate::keys::ceremony::tally;
 
@@ -70,17 +71,32 @@ pub(super) async fn of_role(context: &Context, role: &str) -> Result<Authority, 
         })
 }
 
-/// Who must sign a new version of a role: for root, its own new keys as well (TUF 5.3.4).
+/// Who must sign a new version of a role: for root, its own new keys as well (TUF 5.3.4). Likewise
+/// targets, while a root waits that gives it other keys: what both sign holds before and after.
 pub(super) async fn over(
     context: &Context,
     role: &str,
     file: &[u8],
 ) -> Result<Vec<Authority>, Failure> {
     let mut out = vec![of_role(context, role).await?];
-    if role == "root" {
-        out.extend(RootFile::read(file)?.roles.remove("root"));
+    let root = match role {
+        "root" => Some(file.to_vec()),
+        "targets" => sign::of_role(context, "root").await?.map(|root| root.bytes),
+        _ => None,
+    };
+    if let Some(root) = root {
+        out.extend(RootFile::read(&root)?.roles.remove(role));
     }
     Ok(out)
+}
+
+/// Whether a new root would leave the current targets without enough signatures.
+pub(super) async fn outgrows_targets(context: &Context, root: &[u8]) -> Result<bool, Failure> {
+    let Some(authority) = RootFile::read(root)?.roles.remove("targets") else {
+        return Ok(false);
+    };
+    let targets = current(context, "targets").await?;
+    Ok(count(&targets.bytes, &[authority])?.missing > 0)
 }
 
 /// Which signatures of `file` count under all of `authorities`.

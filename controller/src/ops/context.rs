@@ -180,6 +180,22 @@ impl Actor {
         }
     }
 
+    /// Somebody at this machine: the name that they give themselves, which they can choose freely,
+    /// and the user that the kernel says they are, which they cannot.
+    #[must_use]
+    pub fn local(named: &str, user_id: Option<u32>) -> Self {
+        let user = match user_id {
+            Some(user_id) => format!("uid {user_id}"),
+            None => "uid unknown".to_owned(),
+        };
+        let plain = |c: &char| !c.is_control() && !matches!(c, '(' | ')');
+        let named: String = named.chars().filter(plain).take(64).collect();
+        if named.is_empty() || named == user {
+            return Self::owner(user);
+        }
+        Self::owner(format!("{named} ({user})"))
+    }
+
     /// The server itself, when it renews what is online.
     #[must_use]
     pub fn server() -> Self {

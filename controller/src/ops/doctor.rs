@@ -1,12 +1,13 @@
 //! What is not yet as it should be: the difference to the full table of roles, metadata that runs
 //! out, and keys without a copy.
 
+use std::collections::BTreeSet;
+
 use sanaga_proto::failure::Failure;
 use serde::{Deserialize, Serialize};
 
 use super::authority;
 use super::context::{Actor, Context};
-use super::init::ENVIRONMENTS;
 use super::role_file::{key_ids, read_head};
 
 /// Offline metadata should be signed again when less than this is left, seconds: 30 days.
@@ -56,6 +57,11 @@ pub enum Finding {
         /// How many should have to sign.
         threshold_wanted: u64,
     },
+    /// A key of root signs for dev as well: the build system needs one that can do nothing else.
+    SharedKey {
+        /// The role.
+        role: String,
+    },
     /// The audit log does not fit together.
     AuditBroken {
         /// The number of the first entry that does not fit.
@@ -98,7 +104,16 @@ pub(super) async fn look(
             });
         }
     }
-    for (role, authority) in authority::all(context).await? {
+    let authorities = authority::all(context).await?;
+    let people: BTreeSet<_> = authorities
+        .iter()
+        .filter(|(role, _)| role == "root")
+        .flat_map(|(_, authority)| key_ids(authority))
+        .collect();
+    for (role, authority) in authorities {
+        if role == "dev" && key_ids(&authority).iter().any(|key| people.contains(key)) {
+            findings.push(Finding::SharedKey { role: role.clone() });
+        }
         let (keys_wanted, threshold_wanted) = wanted(&role);
         let keys = key_ids(&authority).len() as u64;
         if keys < keys_wanted || authority.threshold < threshold_wanted {
@@ -113,10 +128,12 @@ pub(super) async fn look(
     }
     for waiting in context.store.pending().await.map_err(Failure::of)? {
         let view = super::sign::view(context, waiting).await?;
-        findings.push(Finding::Waiting {
-            role: view.role,
-            missing: view.signed.missing,
-        });
+        if view.signed.missing > 0 {
+            findings.push(Finding::Waiting {
+                role: view.role,
+                missing: view.signed.missing,
+            });
+        }
     }
     Ok(Findings { findings })
 }
@@ -126,7 +143,6 @@ fn wanted(role: &str) -> (u64, u64) {
     match role {
         "root" | "targets" => (3, 2),
         "production" => (2, 2),
-        other if ENVIRONMENTS.contains(&other) => (1, 1),
         _ => (1, 1),
     }
 }

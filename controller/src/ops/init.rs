@@ -1,12 +1,12 @@
 //! Founding a repository: online keys, the first version of every role, and the database. The
 //! people's signatures are made by the caller, who alone has their keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{Digest, EnvironmentName};
-use sanaga_proto::trust::{envelope, expires_after, root, targets};
+use sanaga_proto::trust::{PublicKey, envelope, expires_after, root, targets};
 
 use super::context::{Actor, Context};
 use super::online::RoleSet;
@@ -17,10 +17,6 @@ use crate::server_keys::ServerKeys;
 
 /// The environments of every repository, in the order in which releases move.
 pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "production"];
-/// Nodes in dev are watched by somebody who waits.
-const DEV_POLL_INTERVAL_S: u64 = 60;
-/// The others ask a few times an hour at most, because every question costs.
-const POLL_INTERVAL_S: u64 = 900;
 
 /// What the founder decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +36,27 @@ pub struct Founding {
 /// The first version of every offline role, without signatures.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// Role and unsigned file, parents first.
-    pub files: Vec<(String, Vec<u8>)>,
+    /// The files, parents first.
+    pub files: Vec<DraftFile>,
+}
+
+/// The first version of one role.
+#[derive(Debug, Clone)]
+pub struct DraftFile {
+    /// The role.
+    pub role: String,
+    /// The file, with the signatures that it has so far.
+    pub bytes: Vec<u8>,
+    /// The keys that may sign it.
+    keys: BTreeSet<Digest>,
+}
+
+impl DraftFile {
+    /// Whether that key may sign this file.
+    #[must_use]
+    pub fn signed_by(&self, key: &Digest) -> bool {
+        self.keys.contains(key)
+    }
 }
 
 /// What was founded.
@@ -84,7 +99,16 @@ impl Draft {
         }
         let mut files = Vec::new();
         for (role, body) in bodies {
-            files.push((role, envelope(&body, &[]).map_err(Failure::of)?));
+            let delegated = plan.delegations.iter().find(|known| known.name == role);
+            let authority = delegated
+                .map(|delegation| &delegation.authority)
+                .or_else(|| plan.top.get(role.as_str()));
+            let keys = authority.map(|known| known.keys.iter().map(PublicKey::id).collect());
+            files.push(DraftFile {
+                role,
+                bytes: envelope(&body, &[]).map_err(Failure::of)?,
+                keys: keys.unwrap_or_default(),
+            });
         }
         Ok(Self { files })
     }
@@ -111,7 +135,7 @@ pub async fn found(
     }
     let mut set = RoleSet::default();
     let mut repository = None;
-    for (role, bytes) in draft.files {
+    for DraftFile { role, bytes, .. } in draft.files {
         if role == "root" {
             repository = Some(Digest::of(&bytes));
         }
@@ -141,17 +165,22 @@ pub async fn found(
     for name in ENVIRONMENTS {
         batch.changes.push(Change::SetEnvironment(Environment {
             name: name.parse().map_err(internal)?,
-            poll_interval_s: if name == "dev" {
-                DEV_POLL_INTERVAL_S
-            } else {
-                POLL_INTERVAL_S
-            },
+            poll_interval_s: poll_interval_s(name),
             download_bytes_max: None,
         }));
     }
     batch.changes.extend(set.changes_from(&RoleSet::default()));
     context.commit(batch).await?;
     Ok(Founded { repository })
+}
+
+/// Nodes in dev are watched by somebody who waits. In production every question costs.
+const fn poll_interval_s(environment: &str) -> u64 {
+    match environment.as_bytes() {
+        b"dev" => 60,
+        b"staging" => 900,
+        _ => 3_600,
+    }
 }
 
 fn internal(problem: impl std::fmt::Display) -> Failure {

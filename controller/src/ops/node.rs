@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assign::{from_version, running};
 use super::context::{Actor, Context};
-use crate::fleet::{Change, Node, NodeApp, Note, Receipt, StoredAssignment};
+use crate::fleet::{Change, Node, NodeApp, Note, POLL_INTERVAL_S, Receipt, StoredAssignment};
 
 /// A node that missed so many polls is late.
 const LATE_POLLS: u64 = 3;
@@ -324,7 +324,7 @@ fn contact(context: &Context, node: &Node, assignment: Option<&StoredAssignment>
     if node.revoked_at_s.is_some() {
         return Contact::Revoked;
     }
-    let poll_s = assignment.map_or(900, |current| current.document.poll_interval_s);
+    let poll_s = assignment.map_or(POLL_INTERVAL_S, |current| current.document.poll_interval_s);
     let Some(contact_at_s) = node.contact_at_s else {
         return Contact::Dark;
     };

@@ -13,7 +13,9 @@ use sanaga_proto::wire::assignment::{AssignedApp, Assignment, SettingValue};
 use sanaga_proto::wire::envelope::seal;
 
 use super::context::{Actor, Context};
-use crate::fleet::{Controller, Environment, Node, Release, Scope, Setting, StoredAssignment};
+use crate::fleet::{
+    Controller, Environment, Node, POLL_INTERVAL_S, Release, Scope, Setting, StoredAssignment,
+};
 
 /// What one operation reads once and uses for every node.
 pub(super) struct Desk {
@@ -43,7 +45,7 @@ impl Desk {
     /// How often a node asks, seconds.
     pub fn poll_interval_s(&self, node: &Node) -> u64 {
         self.environment(node)
-            .map_or(900, |environment| environment.poll_interval_s)
+            .map_or(POLL_INTERVAL_S, |environment| environment.poll_interval_s)
     }
 
     /// A release as a node's assignment names it, with the settings of that node.

@@ -163,7 +163,8 @@ pub(super) async fn make(
     };
     if made.offered {
         let target = upload_path(context, &upload.sha256);
-        sanaga_durable::rename(&file, &target).map_err(|error| fault(&target, &error))?;
+        sanaga_durable::rename(&file, &target)
+            .map_err(|error| crate::disk::failure(&target, &error))?;
         offer_pack(context, actor, Some(request.base), release.root, &upload).await?;
     }
     Ok(made)
@@ -195,8 +196,8 @@ pub fn pack_into(
         .create(true)
         .truncate(true)
         .open(&scratch_path)
-        .map_err(|error| fault(&scratch_path, &error))?;
-    let served = File::create(&file).map_err(|error| fault(&file, &error))?;
+        .map_err(|error| crate::disk::failure(&scratch_path, &error))?;
+    let served = File::create(&file).map_err(|error| crate::disk::failure(&file, &error))?;
     let packed = make_pack(old, new, scratch, served, PackOptions::default(), progress)
         .map_err(Failure::of)?;
     // The scratch file is of no use any more; a leftover goes with the folder.
@@ -252,7 +253,7 @@ async fn fetch_pack(
     let to = folder.join(name);
     let mut file = tokio::fs::File::create(&to)
         .await
-        .map_err(|error| fault(&to, &error))?;
+        .map_err(|error| crate::disk::failure(&to, &error))?;
     let stream = context
         .repository
         .stream(&at, 0..offer.file_bytes)
@@ -264,14 +265,16 @@ async fn fetch_pack(
         let chunk = chunk.map_err(Failure::of)?;
         file.write_all(&chunk)
             .await
-            .map_err(|error| fault(&to, &error))?;
+            .map_err(|error| crate::disk::failure(&to, &error))?;
     }
-    file.flush().await.map_err(|error| fault(&to, &error))?;
+    file.flush()
+        .await
+        .map_err(|error| crate::disk::failure(&to, &error))?;
     Ok(to)
 }
 
 fn open_tree(pack: &Path, offer: &StoredOffer, folder: &Path) -> Result<TreeDir, Failure> {
-    std::fs::create_dir_all(folder).map_err(|error| fault(folder, &error))?;
+    std::fs::create_dir_all(folder).map_err(|error| crate::disk::failure(folder, &error))?;
     let served = File::open(pack).map_err(|error| fault(pack, &error))?;
     unpack(
         BufReader::new(served),
@@ -294,7 +297,7 @@ impl Workshop {
             .map_err(|_| Failure::new(code::INTERNAL).arg("problem", "no random numbers"))?;
         let name = format!("patch-{:016x}", u64::from_be_bytes(random));
         let path = context.home.work().join(name);
-        std::fs::create_dir_all(&path).map_err(|error| fault(&path, &error))?;
+        std::fs::create_dir_all(&path).map_err(|error| crate::disk::failure(&path, &error))?;
         Ok(Self(path))
     }
 }
@@ -306,6 +309,7 @@ impl Drop for Workshop {
     }
 }
 
+/// A published pack that does not read.
 fn fault(path: &Path, problem: &dyn std::fmt::Display) -> Failure {
     Failure::new(code::DISK_FAULT)
         .arg("path", path.display())

@@ -15,6 +15,7 @@ use super::names;
 use super::role_file::{EnvironmentFile, ROOT_ROLES, RootFile, TargetsFile, key_ids, read_head};
 use super::sign::{self, PendingView};
 use crate::fleet::{Change, Note, PendingRole};
+use crate::keys::ceremony::{check, replace_key};
 use crate::server_keys::ONLINE;
 
 /// Asks for all roles.
@@ -126,15 +127,14 @@ pub(super) async fn set_role(
         keys,
         threshold: request.threshold,
     };
-    let bad = |keys: usize| {
-        Err(Failure::new(code::BAD_THRESHOLD)
+    let authority = check(&request.role, authority).map_err(Failure::of)?;
+    let different = key_ids(&authority).into_iter().collect::<BTreeSet<_>>();
+    if different.len() != authority.keys.len() {
+        // Somebody who names a key twice believes that there are more.
+        return Err(Failure::new(code::BAD_THRESHOLD)
             .arg("role", &request.role)
             .arg("threshold", request.threshold)
-            .arg("keys", keys))
-    };
-    let different = key_ids(&authority).into_iter().collect::<BTreeSet<_>>();
-    if !authority.is_possible() || different.len() != authority.keys.len() {
-        return bad(different.len());
+            .arg("keys", different.len()));
     }
     let what = format!(
         "{}: {} of {} keys",
@@ -152,6 +152,7 @@ pub(super) async fn set_role(
         if name == role {
             *found = authority.clone();
         }
+        Ok(())
     };
     let waits = change(context, actor, file, &what, &edit).await?;
     Ok(RoleChange {
@@ -165,12 +166,11 @@ pub(super) async fn rotate_key(
     request: RotateKey,
 ) -> Result<RoleChange, Failure> {
     let new = PublicKey::from_tuf(&request.new).map_err(Failure::of)?;
-    let edit = |_: &str, found: &mut Authority| {
-        for key in &mut found.keys {
-            if key.id() == request.old {
-                *key = new.clone();
-            }
+    let edit = |role: &str, found: &mut Authority| {
+        if found.keys.iter().any(|key| key.id() == request.old) {
+            *found = replace_key(role, found, &request.old, new.clone()).map_err(Failure::of)?;
         }
+        Ok(())
     };
     let what = format!(
         "key {} in the place of {}",
@@ -230,7 +230,7 @@ pub(super) async fn change(
     actor: &Actor,
     file: &str,
     what: &str,
-    edit: &(dyn Fn(&str, &mut Authority) + Sync),
+    edit: &(dyn Fn(&str, &mut Authority) -> Result<(), Failure> + Sync),
 ) -> Result<Option<Waits>, Failure> {
     let current = authority::current(context, file).await?;
     let former = sign::of_role(context, file).await?;
@@ -241,7 +241,7 @@ pub(super) async fn change(
         let mut root = RootFile::read(base)?;
         let before = root.clone();
         for (name, authority) in &mut root.roles {
-            edit(name, authority);
+            edit(name, authority)?;
         }
         root.head.version = current.version;
         (root.roles != before.roles).then(|| root.next(context.now_signed_s()))
@@ -249,7 +249,7 @@ pub(super) async fn change(
         let mut targets = TargetsFile::read(base)?;
         let before = targets.clone();
         for delegation in &mut targets.delegations {
-            edit(&delegation.name.clone(), &mut delegation.authority);
+            edit(&delegation.name.clone(), &mut delegation.authority)?;
         }
         targets.head.version = current.version;
         (targets.delegations != before.delegations).then(|| targets.next(context.now_signed_s()))

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::authority::{self, Signed};
 use super::context::{Actor, Context};
 use super::online::RoleSet;
-use super::role_file::{self, EnvironmentFile};
+use super::role_file::{self, EnvironmentFile, TargetsFile};
 use super::rotation;
 use crate::fleet::{Change, Note, PendingRole, Placement, Release, RoleFile, path};
 
@@ -69,6 +69,8 @@ pub struct SignDone {
     pub sign_again: Vec<String>,
     /// What came into the environment.
     pub placed: Vec<PlacedRelease>,
+    /// The version of root that waited for this and is current now.
+    pub root: Option<u64>,
 }
 
 /// A release that came into an environment.
@@ -134,10 +136,20 @@ pub(super) async fn sign(
         signed,
         sign_again: Vec::new(),
         placed: Vec::new(),
+        root: None,
     };
+    if done.current
+        && role == "root"
+        && authority::outgrows_targets(context, &waiting.bytes).await?
+    {
+        return wait_for_targets(context, actor, waiting, done).await;
+    }
     let object = format!("{role} {}", waiting.version);
     if done.current {
         make_current(context, actor, waiting, &mut done).await?;
+        if role == "targets" {
+            done.root = follow_with_root(context, actor).await?;
+        }
     } else {
         let note = Note::new("sign", object).after(format!(
             "{} of {} signatures",
@@ -148,6 +160,57 @@ pub(super) async fn sign(
         context.commit(batch).await?;
     }
     Ok(done)
+}
+
+/// A root that is whole, but whose keys for targets have not signed targets yet, waits for them: a
+/// node that took it now would find targets without enough signatures.
+async fn wait_for_targets(
+    context: &Context,
+    actor: &Actor,
+    root: PendingRole,
+    mut done: SignDone,
+) -> Result<SignDone, Failure> {
+    done.current = false;
+    done.sign_again.push("targets".to_owned());
+    let note = Note::new("sign", format!("root {}", root.version)).after("waits for targets");
+    let mut batch = context.batch(actor, note).with(Change::SetPending(root));
+    if of_role(context, "targets").await?.is_none() {
+        let current = authority::current(context, "targets").await?;
+        let body = TargetsFile::read(&current.bytes)?.next(context.now_signed_s());
+        batch = batch.with(Change::SetPending(PendingRole {
+            role: "targets".to_owned(),
+            version: current.version + 1,
+            bytes: envelope(&body, &[]).map_err(Failure::of)?,
+            at_s: context.now_s(),
+            summary: vec!["sign the same delegations with the new keys".to_owned()],
+        }));
+    }
+    context.commit(batch).await?;
+    Ok(done)
+}
+
+/// Makes a root current that waited only for targets; its version, if there was one.
+async fn follow_with_root(context: &Context, actor: &Actor) -> Result<Option<u64>, Failure> {
+    let Some(root) = of_role(context, "root").await? else {
+        return Ok(None);
+    };
+    let authorities = authority::over(context, "root", &root.bytes).await?;
+    let signed = authority::count(&root.bytes, &authorities)?;
+    if signed.missing > 0 || authority::outgrows_targets(context, &root.bytes).await? {
+        return Ok(None);
+    }
+    let version = root.version;
+    let mut done = SignDone {
+        role: "root".to_owned(),
+        version,
+        current: true,
+        signed,
+        sign_again: Vec::new(),
+        placed: Vec::new(),
+        root: None,
+    };
+    make_current(context, actor, root, &mut done).await?;
+    Ok(Some(version))
 }
 
 /// The pending file with the signatures of both that verify; refuses a submission that adds none.

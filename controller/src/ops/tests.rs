@@ -91,9 +91,9 @@ impl World {
         let founding = self.founding();
         let now_s = self.context.now_signed_s();
         let mut draft = Draft::of(&founding, &self.context.keys, now_s)?;
-        for (_, file) in &mut draft.files {
+        for file in &mut draft.files {
             for person in &self.people {
-                *file = add_signature(file, person).unwrap();
+                file.bytes = add_signature(&file.bytes, person).unwrap();
             }
         }
         found(&self.context, &self.actor, &founding, draft).await

@@ -63,8 +63,7 @@ impl Coded for PublishError {
         match self {
             Self::Refused { .. } | Self::Tree(_) | Self::Changed { .. } => code::BAD_TREE,
             Self::Read { .. } => code::BAD_TREE,
-            Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => code::DISK_FULL,
-            Self::Write(_) => code::DISK_FAULT,
+            Self::Write(error) => crate::disk::code_of(error),
             Self::Zstd { .. } => code::INTERNAL,
             Self::Pack(error) => error.code(),
         }
@@ -84,7 +83,7 @@ impl Coded for PublishError {
             }
             Self::Write(error) => {
                 let mut args = path_problem("pack".to_owned(), error.to_string());
-                args.extend([("needed", String::new()), ("free", String::new())]);
+                args.extend([("needed", String::new()), ("free", "0".to_owned())]);
                 args
             }
             Self::Zstd { problem } => Args::from([("problem", (*problem).to_owned())]),

@@ -3,6 +3,7 @@
 //!
 //! A new case is a function in a file of this folder and a line in [`CASES`].
 
+mod ceremony;
 mod harness;
 mod inputs;
 
@@ -20,6 +21,16 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
+    Case {
+        name: "ceremony::three_people",
+        needs: &[],
+        run: ceremony::three_people,
+    },
+    Case {
+        name: "ceremony::from_one_to_three",
+        needs: &[],
+        run: ceremony::from_one_to_three,
+    },
     Case {
         name: "harness::nothing_outlives_a_killed_test",
         needs: &[],

@@ -258,8 +258,9 @@ fn check_target(
     let bad = |problem: String| Err(file.bad(target.at, kind.as_str(), problem));
     let first = target.value.first().map_or("", String::as_str);
     match kind {
-        ProbeKind::Http if !first.starts_with("http://") && !first.starts_with("https://") => {
-            return bad("must begin with http:// or https://".to_owned());
+        // The node asks itself, and has no use for TLS on the way.
+        ProbeKind::Http if !first.starts_with("http://") => {
+            return bad("must begin with http://: a probe asks the node itself".to_owned());
         }
         ProbeKind::Tcp if !first.contains(':') => {
             return bad("must be written HOST:PORT".to_owned());
