@@ -114,20 +114,31 @@ async fn order_app(
                 .arg("problem", "another order of the app came in between"));
         }
     }
-    wait_for(node, &app, order).await?;
+    wait_for(node, &app, order, before.as_ref()).await?;
     done(node, Some(&app), before, started)
 }
 
 /// Waits until an order has had its effect.
-async fn wait_for(node: &Node, app: &App, order: update::Order) -> Result<(), Failure> {
+async fn wait_for(
+    node: &Node,
+    app: &App,
+    order: update::Order,
+    before: Option<&Version>,
+) -> Result<(), Failure> {
     loop {
+        // Going back to what is assigned ends in no phase of its own.
+        let is_back = || {
+            let journal = app.journal.borrow();
+            let running = journal.running().map(|running| &running.release.version);
+            journal.phase.is_at_rest() && running.is_some() && running != before
+        };
         let (phase, open) = {
             let journal = app.journal.borrow();
             (journal.phase, journal.order.is_some())
         };
         let (reached, failed) = match order {
             update::Order::Rollback => (
-                matches!(phase, Phase::RolledBack),
+                matches!(phase, Phase::RolledBack) || is_back(),
                 matches!(phase, Phase::NeedsHands),
             ),
             update::Order::Activate => (

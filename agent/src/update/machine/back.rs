@@ -184,6 +184,13 @@ impl Turn<'_> {
             self.journal.previous = None;
         }
         self.quarantine(&back.left, back.code);
+        if let Some(to) = &back.to {
+            // Whoever goes back to what was set aside has decided anew.
+            let to = &to.release;
+            self.journal
+                .quarantine
+                .retain(|entry| entry.root != to.root || entry.settings != to.settings);
+        }
         self.journal.installed.clone_from(&back.to);
         self.end_switch();
     }
