@@ -43,6 +43,7 @@ pub(super) async fn rotate_online(
         if name == *role {
             found.keys = vec![new.clone()];
         }
+        Ok(())
     };
     let file = if ROOT_ROLES.contains(role) {
         "root"
