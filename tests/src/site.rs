@@ -186,17 +186,6 @@ impl<'w> Controller<'w> {
         self.room.as_ref()
     }
 
-    /// Stops serving, as the system would stop it.
-    ///
-    /// # Errors
-    /// When it does not end.
-    pub fn stop(&mut self) -> Result<()> {
-        if let Some(mut server) = self.server.take() {
-            server.terminate()?;
-        }
-        Ok(())
-    }
-
     /// The controller's folder.
     #[must_use]
     pub fn home(&self) -> &Path {

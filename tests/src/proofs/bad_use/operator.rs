@@ -103,7 +103,7 @@ fn port_taken(stage: &Stage<'_>) -> Result<()> {
     cmd()?
         .line("init --person ada --url https://127.0.0.1:1")
         .ok()?;
-    let address = format!("127.0.0.1:{}", stage.controller.port());
+    let address = stage.controller.address().to_string();
     stage.refused(code::PORT_TAKEN, &[&address, "--listen"], || {
         Ok(cmd()?.args(["serve", "--listen", &address]))
     })
