@@ -89,13 +89,7 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
     let Some(_lock) = home.lock()? else {
         return Err(Failure::new(code::LOCKED).arg("path", home.path().display()));
     };
-    if home.database().exists() {
-        let store = crate::fleet::Sqlite::open(&home.database()).map_err(Failure::of)?;
-        if store.controller().await.is_ok() {
-            let path = home.path().display();
-            return Err(Failure::new(code::ALREADY_INITIALISED).arg("path", path));
-        }
-    }
+    refuse_second(home).await?;
     let kind = if args.p256 {
         KeyKind::P256
     } else {
@@ -143,6 +137,18 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
     let founded = found(&context, &actor, &founding, draft).await?;
     let ci = (names.len() > 1).then_some(&args.ci);
     report(ui, home, &names, ci, &founded)
+}
+
+/// What was founded is never founded again; what broke off is.
+async fn refuse_second(home: &Home) -> Result<(), Failure> {
+    if home.database().exists() {
+        let store = crate::fleet::Sqlite::open(&home.database()).map_err(Failure::of)?;
+        if store.controller().await.is_ok() {
+            let path = home.path().display();
+            return Err(Failure::new(code::ALREADY_INITIALISED).arg("path", path));
+        }
+    }
+    Ok(())
 }
 
 fn report(
