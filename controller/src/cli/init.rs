@@ -59,6 +59,14 @@ pub struct InitArgs {
 }
 
 impl InitArgs {
+    fn kind(&self) -> KeyKind {
+        if self.p256 {
+            KeyKind::P256
+        } else {
+            KeyKind::Ed25519
+        }
+    }
+
     /// Where the passphrase of a key comes from: the files are in the order of the keys, and the
     /// last one serves for the rest.
     fn passphrase(&self, number: usize) -> PassphraseArgs {
@@ -96,11 +104,7 @@ pub async fn run(ui: &mut Ui, home: &Home, args: InitArgs) -> Result<(), Failure
             return Err(Failure::new(code::ALREADY_INITIALISED).arg("path", path));
         }
     }
-    let kind = if args.p256 {
-        KeyKind::P256
-    } else {
-        KeyKind::Ed25519
-    };
+    let kind = args.kind();
     let mut signers = Vec::new();
     for (number, name) in names.iter().enumerate() {
         let passphrase = args.passphrase(number);
