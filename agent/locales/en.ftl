@@ -28,19 +28,19 @@ phase-activating = activating
 phase-probation = probation
 phase-committed = committed
 phase-rolling-back = going back
-phase-rolled-back = taken back
+phase-rolled-back = rolled back
 phase-held = held
 phase-superseded = superseded
 phase-refused = refused
 phase-needs-hands = needs somebody
 
 # The kinds of events.
-event-booted = started
+event-booted = booted
 event-enrolled = enrolled
 event-staged = staged
 event-activated = activated
 event-committed = committed
-event-rolled-back = taken back
+event-rolled-back = rolled back
 event-refused = refused
 event-superseded = superseded
 event-held = held

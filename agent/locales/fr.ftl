@@ -5,7 +5,7 @@
 zero-is = one
 decimal-mark = ,
 unit-byte = o
-unit-kb = Ko
+unit-kb = ko
 unit-mb = Mo
 unit-gb = Go
 unit-tb = To

@@ -16,7 +16,7 @@ init-created = Créé : { $path }
 init-key = {"  "}clé de signature  keys/{ $name }.age        copiez-la aujourd'hui sur une clé USB ; elle ne peut pas être retrouvée
 init-ci = {"  "}clé de build  keys/{ $name }.age        pour votre système de build ; elle signe dev et rien d'autre
 init-environments = {"  "}environnements    dev, staging, production   { $people ->
-        [one] une signature chacun
+        [one] une signature chacune
        *[many] une, une et deux signatures
     }
 init-root = {"  "}racine            sha256 { $digest }
@@ -37,8 +37,8 @@ serve-stopped = Arrêté ; rien n'est perdu.
 token-valid = Valable une fois, jusqu'au { $until }. Sur le nœud : sudo sanaga-agent enroll JETON
 
 reading = Lecture
-packing = Emballage
-packed = Emballage { $files }/{ $files } fichiers  { $from } → { $to }  { $time }
+packing = Empaquetage
+packed = Empaquetage { $files }/{ $files } fichiers  { $from } → { $to }  { $time }
 tree-size = { $files } fichiers, { $size }
 from-nothing = depuis rien
 from-version = depuis { $version }
@@ -50,8 +50,8 @@ runs-somewhere = { $count } { $count_form ->
         [one] nœud l'exécute
        *[other] nœuds l'exécutent
     }. Ensuite : { $command }
-patch-made = Correctif depuis { $version }  { $bytes }  { $time }
-patch-useless = Correctif depuis { $version }  { $bytes }, pas plus petit que le paquet complet ; pas proposé
+patch-made = Delta depuis { $version }  { $bytes }  { $time }
+patch-useless = Delta depuis { $version }  { $bytes }, pas plus petit que le paquet complet ; pas proposé
 
 head-node = NŒUD
 head-from = DEPUIS
@@ -67,7 +67,7 @@ head-heard = ENTENDU
 head-apps = APPLIS
 head-app = APPLI
 head-runs = EXÉCUTE
-head-assigned = ATTRIBUÉE
+head-assigned = ASSIGNÉE
 head-evidence = PREUVE
 head-phase = PHASE
 head-code = CODE
@@ -86,13 +86,13 @@ head-keys = CLÉS
 download-full = (complet : { $bytes })
 by-patch = correctif
 by-full-pack = paquet complet
-assign-question = Attribuer à { $count } { $count_form ->
+assign-question = Assigner à { $count } { $count_form ->
         [one] nœud
        *[other] nœuds
     } ?
-assign-nothing = Rien n'a été attribué.
-assigned-one = Attribué, génération { $generation }. { $node } se manifeste sous { $seconds } ({ $environment }). Suivre : sanaga node show { $node } --watch
-assigned-many = Attribué à { $count } nœuds. Ils se manifestent sous { $seconds }. Suivre : sanaga node show { $node } --watch
+assign-nothing = Rien n'a été assigné.
+assigned-one = Assignée, génération { $generation }. { $node } se manifeste sous { $seconds } ({ $environment }). Suivre : sanaga node show { $node } --watch
+assigned-many = Assignée à { $count } nœuds. Ils se manifestent sous { $seconds }. Suivre : sanaga node show { $node } --watch
 
 setting-set = { $app } { $name } = { $value } pour { $to }
 setting-unset = { $app } { $name } n'est plus réglé pour { $to }
@@ -103,10 +103,10 @@ setting-nodes = { $count } { $count_form ->
        *[other] nœuds reçoivent une nouvelle génération : { $names }
     }
 
-hold-on = Les mises à jour sont arrêtées ({ $scope }), arrêt { $number }. Ce qui tourne continue.
-hold-was-on = Les mises à jour étaient déjà arrêtées ({ $scope }), arrêt { $number }.
-hold-off = Les mises à jour reprennent ({ $scope }), fin d'arrêt { $number }.
-hold-was-off = Aucun arrêt ne concerne { $scope }.
+hold-on = Les mises à jour sont suspendues ({ $scope }), suspension { $number }. Ce qui tourne continue.
+hold-was-on = Les mises à jour étaient déjà suspendues ({ $scope }), suspension { $number }.
+hold-off = Les mises à jour reprennent ({ $scope }), suspension levée { $number }.
+hold-was-off = Aucune suspension ne concerne { $scope }.
 
 key-made = Clé { $name }   { $id }   copiez son fichier aujourd'hui sur une clé USB ; elle ne peut pas être retrouvée
 key-online = celle du serveur
@@ -133,25 +133,25 @@ evidence-none = aucune
 evidence-claimed = déclarée
 evidence-receipted = attestée
 node-head = { $node }   site { $site }, { $environment }   { $contact }, entendu { $heard }   génération { $generation }
-node-held = Un arrêt bloque ses mises à jour.
+node-held = Une suspension arrête ses mises à jour.
 node-receipts-problem = Ses derniers reçus n'ont pas été acceptés : { $problem }
 revoke-question = Refuser désormais la clé de { $node } ?
 revoked = La clé de { $node } est désormais refusée. Ce qu'il exécute continue.
 
-phase-fetching = réception
-phase-probation = probation
-event-booted = démarré
-event-enrolled = inscrit
-event-staged = préparé
-event-activated = activé
-event-committed = confirmé
-event-rolled_back = annulé
-event-refused = refusé
-event-superseded = remplacé
-event-held = arrêté
-event-operator_action = opérateur
+phase-fetching = téléchargement
+phase-probation = à l'essai
+event-booted = démarrage
+event-enrolled = inscription
+event-staged = prête
+event-activated = activée
+event-committed = validée
+event-rolled_back = retirée
+event-refused = refusée
+event-superseded = remplacée
+event-held = suspendue
+event-operator_action = fait sur place
 event-alarm = alarme
-event-needs_hands = aide requise
+event-needs_hands = besoin de quelqu'un
 watch-bytes = { $done } sur { $all }
 watch-fetching = commence
 watch-probation = encore { $seconds }, { $probes } { $probes_form ->
@@ -176,14 +176,14 @@ release-show = { $release }   { $environments }
     {"  "}publiée    { $published } par { $by }
 
 bundle-written = Écrit : { $path }   { $bytes }, { $count } fichiers
-bundle-not-assigned = { $release } n'est pas attribuée à { $node }, qui ne l'installera pas depuis ce lot.
+bundle-not-assigned = { $release } n'est pas assignée à { $node }, qui ne l'installera pas depuis ce lot.
 bundle-next = Sur le nœud : sudo sanaga-agent install --from { $path }
 
 doctor-well = Tout est comme il faut.
 doctor-backup = Clés qui doivent aussi être sur une clé USB : { $names }
 doctor-expired = EXPIRÉ    { $role } a expiré le { $day } : sanaga role renew { $role }
 doctor-expires = bientôt   { $role } expire le { $day } : sanaga role renew { $role }
-doctor-weak = rôles     { $role } demande { $threshold } clé(s) sur { $keys } ; avant la production { $threshold_wanted } sur { $keys_wanted } ou plus : sanaga role set { $role } --threshold { $threshold_wanted } --key …
+doctor-weak = rôles     { $role } demande { $threshold } clés sur { $keys } ; avant la production { $threshold_wanted } sur { $keys_wanted } ou plus : sanaga role set { $role } --threshold { $threshold_wanted } --key …
 doctor-shared = rôles     { $role } est signé avec une clé de root ; avant la production, donnez-lui la sienne : sanaga role set { $role } --threshold 1 --key …
 doctor-audit = AUDIT     le journal n'est plus cohérent à partir de l'entrée { $number } : quelqu'un l'a modifié
 doctor-waiting = attente   { $role } attend encore { $missing } { $missing_form ->

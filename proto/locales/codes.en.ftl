@@ -105,17 +105,16 @@ asked-to-wait = { $host } asks to wait { $seconds } s
     .hint = it is tried again by itself
 base-damaged = an installed file is damaged: { $path }
     .hint = the whole release is fetched instead
-disk-full = { $needed ->
-        [none] no room for { $path }: { $free } bytes free
-       *[other] no room in { $path }: { $needed } needed, { $free } free
-    }
 budget-spent =
     the data budget is spent: { $limit } MB in { $window ->
         [day] 24 hours
        *[month] 30 days
     }
     .hint = what came is kept, and it goes on by itself in { $wait }; to fetch all the same: sanaga-agent pull --now
-disk-full = no room in { $path }: { $needed } needed, { $free } free
+disk-full = { $needed ->
+        [none] no room for { $path }: { $free } bytes free
+       *[other] no room in { $path }: { $needed } needed, { $free } free
+    }
     .hint = make room; the site keeps running and the update goes on by itself
 not-writable = { $path } cannot be written: { $problem }
     .hint = check the owner and permissions of the folder

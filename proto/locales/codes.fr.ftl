@@ -40,7 +40,7 @@ daemon-absent = l'agent ne tourne pas ({ $path })
 bad-signature = { $role } : signature refusée ({ $problem })
     .hint = n'utilisez pas cette source ; prévenez l'opérateur
 rollback = { $what } est plus ancien que ce qui a été vu ({ $offered } après { $trusted })
-    .hint = quelqu'un rejoue peut-être d'anciens fichiers ; le site continue de tourner
+    .hint = quelqu'un présente peut-être d'anciens fichiers ; le site continue de tourner
 expired = { $role } a expiré le { $expired }
     .hint = le site continue de tourner ; l'opérateur doit le signer à nouveau
 frozen = la dernière signature du contrôleur date du { $signed }
@@ -83,16 +83,16 @@ already-enrolled = cette machine est déjà inscrite sous le nom { $node }
     .hint = rien n'a été modifié
 not-enrolled = cette machine n'est pas inscrite
     .hint = demandez un jeton à l'opérateur, puis : sanaga-agent enroll JETON
-bundle-too-old = ce paquet est trop vieux : { $role } a expiré le { $expired }
+bundle-too-old = ce lot est trop vieux : { $role } a expiré le { $expired }
     .hint = demandez-en un nouveau à l'opérateur
-bundle-needs-confirmation = { $role } dans ce paquet a expiré le { $expired }
+bundle-needs-confirmation = { $role } dans ce lot a expiré le { $expired }
     .hint = si vous êtes sûr de sa provenance, ajoutez --accept-expired
 offline = { $host } est injoignable : { $problem }
-    .hint = rien n'est perdu ; l'essai reprend tout seul
+    .hint = rien n'est perdu ; la tentative reprend toute seule
 stalled = rien n'est venu de { $host } depuis { $seconds } s
     .hint = rien n'est perdu ; cela reprend où c'en était
 bad-answer = { $host } n'a pas répondu comme un contrôleur Sanaga : { $problem }
-    .hint = le réseau demande peut-être une page de connexion ; l'essai reprend tout seul
+    .hint = le réseau demande peut-être une page de connexion ; la tentative reprend toute seule
 frame-mismatch = octets endommagés de { $host } à { $offset }
     .hint = ils ont été jetés et seront redemandés
 bad-pack = le paquet est illisible : { $problem }
@@ -102,20 +102,19 @@ no-pack = aucun paquet permis pour { $release }
 truncated = { $path } est tronqué
     .hint = copiez-le à nouveau ; rien n'a été modifié
 asked-to-wait = { $host } demande d'attendre { $seconds } s
-    .hint = l'essai reprend tout seul
+    .hint = la tentative reprend toute seule
 base-damaged = un fichier installé est endommagé : { $path }
     .hint = la version entière est téléchargée à la place
-disk-full = { $needed ->
-        [none] plus de place pour { $path } : { $free } octets libres
-       *[other] plus de place dans { $path } : { $needed } nécessaires, { $free } libres
-    }
 budget-spent =
     le budget de données est épuisé : { $limit } Mo en { $window ->
         [day] 24 heures
        *[month] 30 jours
     }
     .hint = ce qui est arrivé est gardé et la suite vient toute seule dans { $wait } ; pour télécharger quand même : sanaga-agent pull --now
-disk-full = plus de place dans { $path } : { $needed } nécessaires, { $free } libres
+disk-full = { $needed ->
+        [none] plus de place pour { $path } : { $free } octets libres
+       *[other] plus de place dans { $path } : { $needed } nécessaires, { $free } libres
+    }
     .hint = faites de la place ; le site continue de tourner et la mise à jour reprendra toute seule
 not-writable = impossible d'écrire dans { $path } : { $problem }
     .hint = vérifiez le propriétaire et les droits du dossier

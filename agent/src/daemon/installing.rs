@@ -15,6 +15,7 @@ use sanaga_proto::wire::receipt::EventKind;
 use sanaga_proto::wire::{Document as _, offer::Offer, poll::name};
 
 use super::node::Node;
+use super::poller::version_of;
 use crate::disk;
 use crate::fetch::FetchError;
 use crate::fetch::resume::PackFile;
@@ -55,6 +56,7 @@ impl Node {
                 reader.skip(length)?;
             }
         }
+        self.prefer_newer_metadata(&mut incoming)?;
         // The bundle carries the whole chain: it has no root after its last.
         incoming.absent.extend(after_the_last_root(&incoming));
         let allowance = Allowance::Bundle {
@@ -82,6 +84,26 @@ impl Node {
             .note_event(EventKind::OperatorAction, None, detail, self.clock.read())?;
         for app in self.apps.borrow().values() {
             app.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// A bundle of this morning on a node that has polled at noon: what it says of roles is older than
+    /// what is held, and needless. What is held then decides whether its releases are signed.
+    fn prefer_newer_metadata(&self, incoming: &mut Incoming) -> Result<(), Failure> {
+        let held = self.helper.store().metadata()?;
+        let held = held.iter().find(|(file, _)| file == "timestamp.json");
+        let held = held.map_or(0, |(_, bytes)| version_of(bytes));
+        let brought = incoming.documents.get(name::TIMESTAMP);
+        if brought.is_some_and(|bytes| version_of(bytes) < held) {
+            for role in [
+                name::TIMESTAMP,
+                name::SNAPSHOT,
+                name::TARGETS,
+                name::ENVIRONMENT,
+            ] {
+                incoming.documents.remove(role);
+            }
         }
         Ok(())
     }

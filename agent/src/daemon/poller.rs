@@ -321,9 +321,9 @@ fn status_of(app: &App) -> AppStatus {
     }
 }
 
-/// The version of a stored root, which was verified when it was stored.
-fn version_of(root: &[u8]) -> u64 {
-    let parsed: Option<serde_json::Value> = serde_json::from_slice(root).ok();
+/// The version that a metadata file says that it has; 0 when it says none.
+pub(super) fn version_of(file: &[u8]) -> u64 {
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(file).ok();
     parsed
         .and_then(|root| root.get("signed")?.get("version")?.as_u64())
         .unwrap_or_default()

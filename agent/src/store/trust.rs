@@ -132,27 +132,24 @@ impl<'a> TrustStore<'a> {
                 .query_row("SELECT bytes FROM floors", [], |row| row.get(0))
                 .optional()
         })?;
+        // What cannot be read is as good as damaged: there are other copies.
         let file = match std::fs::read(&self.copy) {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // What cannot be read is as good as damaged: there are other copies.
-            Err(error) => {
-                alarms.push(alarm("the copy of the floors", &error));
-                None
-            }
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err("is missing".to_owned()),
+            Err(error) => Err(error.to_string()),
         };
         for (what, bytes) in [
-            ("the floors of agent.db", row),
+            (
+                "the floors of agent.db",
+                row.ok_or_else(|| "are missing".to_owned()),
+            ),
             ("the copy of the floors", file),
         ] {
-            match bytes.ok_or(TrustError::Missing {
-                what: what.to_owned(),
-            }) {
-                Ok(bytes) => match Floors::from_bytes(&bytes) {
-                    Ok(floors) => copies.push(floors),
-                    Err(error) => alarms.push(alarm(what, &error)),
-                },
-                Err(error) => alarms.push(alarm(what, &error)),
+            let read = bytes
+                .and_then(|bytes| Floors::from_bytes(&bytes).map_err(|error| error.to_string()));
+            match read {
+                Ok(floors) => copies.push(floors),
+                Err(problem) => alarms.push(alarm(what, &problem)),
             }
         }
         let floors = Floors::recover(copies.into_iter().chain(sidecars))?;

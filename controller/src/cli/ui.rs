@@ -233,8 +233,8 @@ mod tests {
         assert_eq!(say("en", "1"), "Assign to 1 node?");
         assert_eq!(say("en", "0"), "Assign to 0 nodes?");
         assert_eq!(say("en", "12"), "Assign to 12 nodes?");
-        assert_eq!(say("fr", "1"), "Attribuer à 1 nœud ?");
-        assert_eq!(say("fr", "2"), "Attribuer à 2 nœuds ?");
+        assert_eq!(say("fr", "1"), "Assigner à 1 nœud ?");
+        assert_eq!(say("fr", "2"), "Assigner à 2 nœuds ?");
     }
 
     #[test]

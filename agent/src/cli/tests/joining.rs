@@ -24,7 +24,7 @@ fn enrolment_reads_as_in_the_first_hour() {
     let out = text(&[
         "Contrôleur  deploy.pharmaplus.cm:8443   conforme au jeton",
         "Racine      9f2c 41d7 … e803   conforme au jeton",
-        "Inscrit     akwa-1, site douala-akwa, environnement dev   (6,1 Ko)",
+        "Inscrit     akwa-1, site douala-akwa, environnement dev   (6,1 ko)",
         "L'agent tourne. Rien n'est encore assigné.",
     ]);
     assert_eq!(ran.out, out);

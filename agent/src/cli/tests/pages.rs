@@ -200,9 +200,9 @@ fn a_history_reads_from_old_to_new() {
         lines(Language::English),
         [
             "#  WHEN                EVENT        RELEASE     NOTE                        REPORTED",
-            "7  2026-11-21 09:46 ?  started ×12                                          yes",
+            "7  2026-11-21 09:46 ?  booted ×12                                           yes",
             "8  2026-11-21 09:46    activated    shop@1.4.2                              yes",
-            "9  2026-11-21 09:46    taken back   shop@1.4.2  SNG-0503 http: refused [2J  waiting",
+            "9  2026-11-21 09:46    rolled back  shop@1.4.2  SNG-0503 http: refused [2J  waiting",
             "? the clock was not sure at that time",
         ]
     );

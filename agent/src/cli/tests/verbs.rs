@@ -333,7 +333,7 @@ fn an_old_bundle_needs_a_person_and_without_one_a_flag() {
     let line = format!("install --from {}", bundle.display());
     let ran = world.run_with(&line, Language::French);
     let err = text(&[
-        "erreur SNG-0225: timestamp dans ce paquet a expiré le 2026-10-01",
+        "erreur SNG-0225: timestamp dans ce lot a expiré le 2026-10-01",
         "  conseil: si vous êtes sûr de sa provenance, ajoutez --accept-expired",
     ]);
     assert_eq!((ran.exit, ran.err), (7, err));

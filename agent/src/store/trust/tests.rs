@@ -92,11 +92,7 @@ fn the_highest_of_all_copies_holds_and_the_others_are_alarms() {
     std::fs::write(place.path("floors"), b"SNGFLRS1").unwrap();
     let loaded = place.with(|trust| trust.load([floors(7)], None)).unwrap();
     assert_eq!(loaded.floors, floors(7));
-    let of_the_copy = loaded
-        .alarms
-        .iter()
-        .filter(|alarm| alarm.what == "the copy of the floors");
-    assert_eq!(of_the_copy.count(), 1);
+    assert_eq!(loaded.alarms.len(), 1);
     // The database lost its row, or an old one came back from a backup.
     std::fs::write(place.path("floors"), floors(9).to_bytes().unwrap()).unwrap();
     let loaded = place.with(|trust| trust.load([], None)).unwrap();
@@ -134,11 +130,7 @@ fn a_changed_document_is_an_alarm_and_has_no_bytes() {
         Some(&Vec::new())
     );
     assert_eq!(loaded.stored.root, b"root");
-    let of_the_copy = loaded
-        .alarms
-        .iter()
-        .filter(|alarm| alarm.what == "the copy of the floors");
-    assert_eq!(of_the_copy.count(), 1);
+    assert_eq!(loaded.alarms.len(), 1);
 }
 
 #[test]

@@ -40,13 +40,18 @@ fn facts() -> PollFacts {
 
 fn poll(root: &str) -> Poll {
     let held = |name: &str, content: &str| (name.to_owned(), short_digest(content.as_bytes()));
+    let mut documents = vec![
+        held("assignment", "assignment"),
+        held("timestamp", "timestamp"),
+    ];
+    if root == "new" {
+        let manifest = name::manifest(&document("manifest").digest);
+        documents.insert(1, held(&manifest, "manifest"));
+    }
     Poll {
         node_key: Digest::of(b"node"),
         root_version: 1,
-        held: vec![
-            held("assignment", "assignment"),
-            held("timestamp", "timestamp"),
-        ],
+        held: documents,
         apps: vec![AppStatus {
             app: "shop".parse().unwrap(),
             root: Some(Digest::of(root.as_bytes())),
