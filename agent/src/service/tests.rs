@@ -77,14 +77,19 @@ impl Site {
         }
     }
 
-    /// Living processes of any start.
+    /// Living processes of any start. One that just becomes another program shows no environment
+    /// for a moment, so that it is looked for more than once.
     fn count(&self) -> usize {
         let slots = self.path("slots");
         let mark = Mark::App {
             app: "shop",
             slots: &slots,
         };
-        find(&mark).len()
+        let looks = (0..3).map(|look| {
+            std::thread::sleep(Duration::from_millis(10 * look));
+            find(&mark).len()
+        });
+        looks.max().unwrap_or_default()
     }
 }
 
