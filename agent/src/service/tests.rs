@@ -77,19 +77,20 @@ impl Site {
         }
     }
 
-    /// Living processes of any start. One that just becomes another program shows no environment
-    /// for a moment, so that it is looked for more than once.
+    /// Living processes of any start, at this moment: one that just becomes another program shows no
+    /// environment, and one that was just killed may still be seen.
     fn count(&self) -> usize {
         let slots = self.path("slots");
         let mark = Mark::App {
             app: "shop",
             slots: &slots,
         };
-        let looks = (0..3).map(|look| {
-            std::thread::sleep(Duration::from_millis(10 * look));
-            find(&mark).len()
-        });
-        looks.max().unwrap_or_default()
+        find(&mark).len()
+    }
+
+    /// Waits until so many live.
+    async fn settles_at(&self, count: usize) {
+        until("so many processes", async || self.count() == count).await;
     }
 }
 

@@ -133,7 +133,8 @@ impl Turn<'_> {
         if wanted.is_some_and(|wanted| self.journal.quarantined(wanted).is_some()) {
             return Some(code::QUARANTINED);
         }
-        let nothing = self.journal.target.is_none() && wanted.is_none();
+        let is_there = wanted.is_none_or(|wanted| self.is_installed(wanted));
+        let nothing = self.journal.target.is_none() && is_there;
         (needs_target && nothing).then_some(code::NOTHING_STAGED)
     }
 

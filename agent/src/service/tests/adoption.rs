@@ -15,12 +15,13 @@ async fn a_killed_agent_finds_its_process_again() {
     let service = site.open();
     assert_eq!(pid_of(&service).await, pid);
     service.start(&launch).await.unwrap();
-    assert_eq!((pid_of(&service).await, site.count()), (pid, 1));
+    assert_eq!(pid_of(&service).await, pid);
+    site.settles_at(1).await;
     signal(pid, Signal::TERM);
     until("supervision", async || crashes_of(&service).await == 1).await;
     until("a new process", async || site.count() == 1).await;
     service.stop().await.unwrap();
-    assert_eq!(site.count(), 0);
+    site.settles_at(0).await;
 }
 
 #[tokio::test]
@@ -39,7 +40,8 @@ async fn killed_before_the_process_was_noted_there_is_still_one() {
     let service = site.open();
     assert_eq!(pid_of(&service).await, pid, "known by its name");
     service.start(&launch).await.unwrap();
-    assert_eq!((pid_of(&service).await, site.count()), (pid, 2));
+    assert_eq!(pid_of(&service).await, pid);
+    site.settles_at(2).await;
 }
 
 #[tokio::test]
@@ -57,7 +59,7 @@ async fn killed_before_anything_was_started_nothing_is_claimed() {
     let service = site.open();
     assert_eq!(service.status().await, ServiceStatus::Absent);
     service.start(&launch).await.unwrap();
-    until("one process", async || site.count() == 1).await;
+    site.settles_at(1).await;
 }
 
 #[tokio::test]
@@ -74,7 +76,7 @@ async fn with_a_lost_or_torn_record_there_is_still_one() {
         assert_eq!(service.status().await, ServiceStatus::Absent);
         service.start(&launch).await.unwrap();
         assert_ne!(pid_of(&service).await, pid);
-        until("one process", async || site.count() == 1).await;
+        site.settles_at(1).await;
     }
 }
 

@@ -55,9 +55,9 @@ async fn what_a_stop_command_leaves_is_ended() {
     for stop in [Vec::new(), shell("true")] {
         launch.spec.stop = stop;
         service.start(&launch).await.unwrap();
-        assert_eq!(site.count(), 1);
+        site.settles_at(1).await;
         service.stop().await.unwrap();
-        assert_eq!(site.count(), 0);
+        site.settles_at(0).await;
     }
 }
 

@@ -73,7 +73,8 @@ async fn starting_twice_is_starting_once() {
     assert_eq!(pid_of(&service).await, pid);
     let (one, two) = tokio::join!(service.start(&launch), service.start(&launch));
     assert!(one.is_ok() && two.is_ok());
-    assert_eq!((pid_of(&service).await, site.count()), (pid, 1));
+    assert_eq!(pid_of(&service).await, pid);
+    site.settles_at(1).await;
 }
 
 #[tokio::test]
@@ -92,7 +93,7 @@ async fn another_launch_takes_the_place_of_the_first() {
     second.slot = site.path("slots/0002-bb");
     service.start(&second).await.unwrap();
     assert_ne!(pid_of(&service).await, between);
-    assert_eq!(site.count(), 1);
+    site.settles_at(1).await;
     let status = service.status().await;
     assert!(
         matches!(&status, ServiceStatus::Running { slot, .. } if *slot == second.slot),
@@ -138,7 +139,7 @@ async fn the_deaf_are_ended_by_force_and_the_polite_in_their_own_time() {
     let log = site.path("state/service.log");
     until("up", async || read(&log).contains("up")).await;
     service.stop().await.unwrap();
-    assert_eq!(site.count(), 0);
+    site.settles_at(0).await;
     let polite =
         "trap 'sleep 0.2; echo bye; exit 0' TERM; echo ready; while :; do sleep 0.02; done";
     service.start(&site.launch(polite)).await.unwrap();
@@ -184,7 +185,7 @@ async fn a_crash_loop_goes_on_and_leaves_no_children_behind() {
     service.start(&launch).await.unwrap();
     assert!(crashes_of(&service).await >= 4, "the same launch goes on");
     service.stop().await.unwrap();
-    assert_eq!(site.count(), 0);
+    site.settles_at(0).await;
 }
 
 #[tokio::test]
@@ -256,7 +257,7 @@ async fn what_cannot_start_says_why_and_can_be_started_later() {
     assert!(error.args()["problem"].contains("no-such-user-here"));
     launch.spec.user = None;
     service.start(&launch).await.unwrap();
-    assert_eq!(site.count(), 1);
+    site.settles_at(1).await;
 }
 
 #[tokio::test]
@@ -276,7 +277,7 @@ async fn only_root_makes_others_run_it_and_then_with_their_groups_only() {
         let wanted = format!("{}\n{}\n", nobody.uid, nobody.gid);
         assert_eq!(read(&log), wanted);
         service.stop().await.unwrap();
-        assert_eq!(site.count(), 0);
+        site.settles_at(0).await;
     } else {
         let error = service.start(&launch).await.unwrap_err();
         assert!(matches!(error, ServiceError::Start { .. }), "{error}");
@@ -298,7 +299,7 @@ async fn without_a_record_nothing_is_started_or_stopped() {
     swap(&state, &away);
     fs::write(&state, "").unwrap();
     assert_eq!(service.start(&launch).await.unwrap_err().code().number, 403);
-    assert_eq!(site.count(), 0);
+    site.settles_at(0).await;
     fs::remove_file(&state).unwrap();
     swap(&away, &state);
     service.start(&launch).await.unwrap();

@@ -109,7 +109,7 @@ impl Turn<'_> {
         wanted_now.then(|| wanted.clone())
     }
 
-    fn is_installed(&self, wanted: &Release) -> bool {
+    pub(super) fn is_installed(&self, wanted: &Release) -> bool {
         let installed = self.journal.installed.as_ref();
         installed.is_some_and(|installed| {
             installed.release.is_same(wanted) && self.is_sealed(installed.slot)

@@ -274,6 +274,11 @@ fn orders_are_kept_or_refused_with_a_code() {
         answer(Order::Activate, &|_, facts| facts.wanted = None),
         refused(code::NOTHING_STAGED)
     );
+    // What is assigned runs already.
+    assert_eq!(
+        answer(Order::Stage, &|_, _| {}),
+        refused(code::NOTHING_STAGED)
+    );
     let quarantine = |journal: &mut Journal, facts: &mut Facts| {
         facts.wanted = Some(release(3, 3));
         journal.quarantine.push(crate::update::Quarantined {
