@@ -98,9 +98,18 @@ fn two_agents(stage: &Stage<'_>) -> Result<()> {
 
 fn nobody_there(stage: &Stage<'_>) -> Result<()> {
     let folder = fresh(stage, "stray")?;
-    stage.refused(code::NOT_ENROLLED, &["enroll"], || {
-        Ok(stray(stage, &folder)?.arg("run"))
-    })?;
+    // An agent that is not enrolled waits for it, and does nothing else.
+    let mut waiting = stage
+        .world
+        .spawn("stray", stray(stage, &folder)?.arg("run"))?;
+    waiting.wait_for_line("not enrolled")?;
+    for line in ["pull", "rollback notebook"] {
+        let result = stage.refused(code::NOT_ENROLLED, &["enroll"], || {
+            Ok(stray(stage, &folder)?.line(line))
+        });
+        result.with_context(|| line.to_owned())?;
+    }
+    waiting.terminate()?;
     for line in ["pull", "rollback notebook", "status"] {
         let result = stage.refused(code::DAEMON_ABSENT, &["sanaga-agent run"], || {
             Ok(stray(stage, &folder)?.line(line))
