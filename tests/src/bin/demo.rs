@@ -103,7 +103,7 @@ fn update_over_a_bad_link(
     node: &Node<'_>,
     tell: &dyn Fn(&str),
 ) -> Result<()> {
-    let release = Release::new("1.1.0").photo_bytes(90_000);
+    let release = Release::new("1.1.0").photo_bytes(70_000);
     controller.publish(&release)?;
     let before = node.link.counts();
     node.link.set_rate(64_000);
