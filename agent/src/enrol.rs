@@ -1,13 +1,11 @@
 //! Joining a controller. Nothing is accepted that does not match the token, and every step can be
 //! repeated after a cut: the same token and the same key get the same answer.
 
-use std::path::Path;
-
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::Digest;
 use sanaga_proto::wire::document::Bytes;
-use sanaga_proto::wire::enrol::{EnrolRequest, RenewRequest, Token, Welcome};
+use sanaga_proto::wire::enrol::{EnrolRequest, Token, Welcome};
 use sanaga_proto::wire::{Document, envelope};
 
 use crate::fetch::client::{Host, Patience};
@@ -29,23 +27,22 @@ pub struct Enrolled {
 /// [`code::ALREADY_ENROLLED`], [`code::TOKEN_MALFORMED`], [`code::TOKEN_MISMATCH`], the controller's
 /// refusal, or a fault of link or disk. Nothing is kept that would stand in the way of another try.
 pub async fn enrol(
-    folder: &Path,
+    files: &IdentityFiles,
     token_text: &str,
     patience: Patience,
     post_quantum: bool,
 ) -> Result<Enrolled, Failure> {
-    let files = IdentityFiles::new(folder);
-    if let Some(identity) = Identity::load(&files)? {
+    if let Some(identity) = Identity::load(files)? {
         return Err(Failure::new(code::ALREADY_ENROLLED).arg("node", identity.node));
     }
     let token = Token::from_text(token_text)
         .map_err(|error| Failure::new(code::TOKEN_MALFORMED).because(error))?;
-    pinned_root_matches(&files, &token)?;
-    let node_key = NodeKey::load_or_make(&files)?;
+    pinned_root_matches(files, &token)?;
+    let node_key = NodeKey::load_or_make(files)?;
     let request = EnrolRequest {
         secret: token.secret,
         node_key: node_key.public(),
-        csr: Bytes(identity::tls_request(&files)?),
+        csr: Bytes(identity::tls_request(files)?),
     };
     let body = envelope::seal(&request, &node_key).map_err(Failure::of)?;
     let sent = body.len() as u64;
@@ -57,7 +54,7 @@ pub async fn enrol(
         .map_err(|error| explain(error, &host))?;
     let answer = answer.unwrap_or_default();
     let welcome = Welcome::from_bytes(&answer).map_err(Failure::of)?;
-    keep(&files, &token, &welcome)?;
+    keep(files, &token, &welcome)?;
     let identity = Identity {
         version: 1,
         url: token.url,
@@ -69,46 +66,11 @@ pub async fn enrol(
     // A person with a token begins trust anew, also where all floors were lost.
     sanaga_durable::remove_file(&files.epoch())
         .map_err(|error| crate::disk::durable_failure(&files.epoch(), error))?;
-    identity.save(&files)?;
+    identity.save(files)?;
     Ok(Enrolled {
         identity,
         bytes: sent + answer.len() as u64,
     })
-}
-
-/// Asks for a new certificate with nothing but the node key: months in the dark heal by themselves.
-///
-/// # Errors
-/// [`code::NODE_REFUSED`] for a revoked node, or a fault of link or disk.
-pub async fn renew(
-    folder: &Path,
-    identity: &Identity,
-    nonce: [u8; 16],
-    now_s: u64,
-    patience: Patience,
-    post_quantum: bool,
-) -> Result<(), Failure> {
-    let files = IdentityFiles::new(folder);
-    let node_key = NodeKey::load(&files)?;
-    let request = RenewRequest {
-        node_key: node_key.id(),
-        nonce,
-        csr: Bytes(identity::tls_request(&files)?),
-    };
-    let body = envelope::seal(&request, &node_key).map_err(Failure::of)?;
-    let ca =
-        identity::read_optional(&files.ca())?.ok_or_else(|| Failure::new(code::NOT_ENROLLED))?;
-    let known = tls::KnownTime::default();
-    known.learn(now_s);
-    let credentials = identity::Credentials { ca, client: None };
-    let config = tls::pinned(&credentials, known, post_quantum).map_err(Failure::of)?;
-    let host = Host::new(&identity.url, Some(config), patience).map_err(Failure::of)?;
-    let answer = host
-        .post("/v1/renew", body, Welcome::BYTES_MAX)
-        .await
-        .map_err(Failure::of)?;
-    let welcome = Welcome::from_bytes(&answer.unwrap_or_default()).map_err(Failure::of)?;
-    identity::write(&files.tls_certificate(), &welcome.certificate.0, 0o644)
 }
 
 /// A package may pin the root; then a token of another repository is refused before any contact.

@@ -13,19 +13,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 
-/// The files of an identity below the configuration folder.
+/// The files of an identity: most below the configuration folder, the worker's own in its folder.
 #[derive(Debug, Clone)]
 pub struct IdentityFiles {
     folder: PathBuf,
+    worker: PathBuf,
 }
 
 impl IdentityFiles {
-    /// The files in this folder.
+    /// The files in these folders.
     #[must_use]
-    pub fn new(folder: &Path) -> Self {
+    pub fn new(folder: &Path, worker: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
+            worker: worker.to_owned(),
         }
+    }
+
+    /// The folder that the worker may write to.
+    #[must_use]
+    pub fn worker(&self) -> &Path {
+        &self.worker
     }
 
     /// What was agreed at enrolment; it is written last, so that it is there only after the rest.
@@ -43,13 +51,13 @@ impl IdentityFiles {
     /// The key of the TLS certificate.
     #[must_use]
     pub fn tls_key(&self) -> PathBuf {
-        self.folder.join("node-tls.key")
+        self.worker.join("node-tls.key")
     }
 
     /// The TLS certificate, DER.
     #[must_use]
     pub fn tls_certificate(&self) -> PathBuf {
-        self.folder.join("node-tls.crt")
+        self.worker.join("node-tls.crt")
     }
 
     /// The CA's certificate, DER.
@@ -194,6 +202,8 @@ pub fn tls_request(files: &IdentityFiles) -> Result<Vec<u8>, Failure> {
             .arg("path", path.display())
             .arg("problem", error)
     };
+    sanaga_durable::make_dir(files.worker())
+        .map_err(|error| disk::durable_failure(files.worker(), error))?;
     let key = match read_optional(&path)? {
         Some(bytes) => rcgen::KeyPair::try_from(bytes.as_slice()).map_err(unusable)?,
         None => {

@@ -16,6 +16,7 @@ pub mod service;
 pub mod slot;
 pub mod store;
 pub mod update;
+pub mod worker;
 
 /// The date of these sources, seconds since 1970.
 const WRITTEN_S: i64 = 1_795_219_200;

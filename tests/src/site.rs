@@ -35,6 +35,7 @@ pub struct Node<'w> {
     /// What it reaches the controller through.
     pub link: Link,
     agent: Option<Proc>,
+    worker: Option<Proc>,
     starts: u32,
     room: Option<Room>,
     program: Option<PathBuf>,
@@ -296,6 +297,7 @@ impl<'w> Controller<'w> {
             home,
             link,
             agent: None,
+            worker: None,
             starts: 0,
             program: seat.program,
             room,
@@ -372,6 +374,45 @@ impl Node<'_> {
         let mut agent = self.world.spawn(&log, self.cmd()?.arg("run"))?;
         agent.wait_for_line("agent is running")?;
         self.agent = Some(agent);
+        Ok(())
+    }
+
+    /// Starts the agent's privileged side alone; its worker is another process, or nobody.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_helper(&mut self) -> Result<()> {
+        self.starts += 1;
+        let log = format!("{}-{}-helper", self.name, self.starts);
+        // The worker of a test is of the same user.
+        let words = ["helper", "--worker-user", "root"];
+        let mut helper = self.world.spawn(&log, self.cmd()?.args(words))?;
+        helper.wait_for_line("agent is running")?;
+        self.agent = Some(helper);
+        Ok(())
+    }
+
+    /// Starts the side of the agent that talks to the network.
+    ///
+    /// # Errors
+    /// When it does not find the helper.
+    pub fn start_worker(&mut self) -> Result<()> {
+        self.starts += 1;
+        let log = format!("{}-{}-worker", self.name, self.starts);
+        let mut worker = self.world.spawn(&log, self.cmd()?.arg("worker"))?;
+        worker.wait_for_line("the helper is here")?;
+        self.worker = Some(worker);
+        Ok(())
+    }
+
+    /// Ends the worker at once.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill_worker(&mut self) -> Result<()> {
+        if let Some(mut worker) = self.worker.take() {
+            worker.kill()?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! What every verb has at hand: where things lie, how to speak, and the two streams.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 
 use sanaga_proto::code::{self, Exit};
 use sanaga_proto::failure::Failure;
@@ -62,12 +61,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// The folder of identity and keys.
-    #[must_use]
-    pub fn identity_folder(&self) -> &Path {
-        self.paths.config.parent().unwrap_or(&self.paths.state)
-    }
-
     /// The configuration in force with these flags. As root, files of others are refused.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! `enroll`: joins a controller with a token.
 
 use std::io::{BufRead as _, stdin};
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -13,13 +12,14 @@ use serde::Serialize;
 use super::speech::fingerprint;
 use super::table::padded;
 use super::{Context, Outcome, Rooms, internal};
-use crate::config::Config;
+use crate::config::{Config, Paths};
 use crate::control::client::ask;
 use crate::control::{Order, Reply, Report};
 use crate::disk;
 use crate::enrol::{Enrolled, enrol};
 use crate::fetch::client::Patience;
 use crate::identity::Identity;
+use crate::worker::{self, owner};
 
 /// A daemon that waits for this sees it within so many looks.
 const LOOKS: u32 = 50;
@@ -45,8 +45,7 @@ struct Joined<'a> {
 
 pub fn run(args: &EnrollArgs, rooms: &Rooms, context: &mut Context) -> Result<Outcome, Failure> {
     let config = context.config(&[]).map_err(Failure::of)?;
-    let folder = context.identity_folder().to_owned();
-    let enrolled = (rooms.enrol)(&config, &folder, &token(args)?)?;
+    let enrolled = (rooms.enrol)(&config, &context.paths, &token(args)?)?;
     let identity = &enrolled.identity;
     if !context.for_people() {
         context.print_json(&Joined {
@@ -73,13 +72,16 @@ pub fn run(args: &EnrollArgs, rooms: &Rooms, context: &mut Context) -> Result<Ou
     Ok(Outcome::Done)
 }
 
-/// Enrols over the network, into this folder, which is made if it is not there.
+/// Enrols over the network, into the folders of this node, which are made if they are not there.
 ///
 /// # Errors
 /// See [`enrol`].
-pub fn over_network(config: &Config, folder: &Path, token: &str) -> Result<Enrolled, Failure> {
-    let made = sanaga_durable::make_dir(folder);
-    made.map_err(|error| disk::durable_failure(folder, error))?;
+pub fn over_network(config: &Config, paths: &Paths, token: &str) -> Result<Enrolled, Failure> {
+    let folder = paths.config.parent().unwrap_or(&paths.state);
+    for folder in [folder, &paths.state, &paths.worker] {
+        let made = sanaga_durable::make_dir(folder);
+        made.map_err(|error| disk::durable_failure(folder, error))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -87,9 +89,17 @@ pub fn over_network(config: &Config, folder: &Path, token: &str) -> Result<Enrol
         connect_s: config.fetch.connect.as_secs(),
         stall_s: config.fetch.stall.as_secs(),
     };
-    runtime
-        .map_err(internal)?
-        .block_on(enrol(folder, token, patience, config.fetch.post_quantum))
+    let files = paths.identity_files();
+    let enrolled = runtime.map_err(internal)?.block_on(enrol(
+        &files,
+        token,
+        patience,
+        config.fetch.post_quantum,
+    ))?;
+    if paths.system {
+        owner::hand_over(&files, &paths.packs, worker::USER)?;
+    }
+    Ok(enrolled)
 }
 
 /// A token on the command line can be seen by everybody on this machine, one on stdin cannot.

@@ -26,7 +26,7 @@ mod watch;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -39,7 +39,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Environment, Paths};
 use crate::enrol::Enrolled;
 pub use context::{Context, Outcome, Output};
-pub use run::RunOptions;
+pub use run::{RunOptions, Side};
 pub use speech::{AGENT_LOCALE, Speech};
 
 /// The rooms that the command line hands work to without knowing them.
@@ -48,7 +48,7 @@ pub struct Rooms {
     /// Runs the daemon until it is told to stop.
     pub run: fn(RunOptions) -> Result<(), Failure>,
     /// Enrols this machine with a token.
-    pub enrol: fn(&Config, &Path, &str) -> Result<Enrolled, Failure>,
+    pub enrol: fn(&Config, &Paths, &str) -> Result<Enrolled, Failure>,
 }
 
 impl Rooms {
@@ -115,6 +115,12 @@ enum Color {
 enum Verb {
     /// Run the agent until it is stopped
     Run(run::RunArgs),
+    /// Run the privileged side alone: no network, for a worker of another user
+    #[command(hide = true)]
+    Helper(run::HelperArgs),
+    /// Run the side alone that talks to the network
+    #[command(hide = true)]
+    Worker(run::RunArgs),
     /// Join a controller with a token from its operator
     Enroll(enroll::EnrollArgs),
     /// Show what runs here and how it is
@@ -184,6 +190,8 @@ pub fn main(rooms: &Rooms) -> ExitCode {
 fn perform(verb: Verb, rooms: &Rooms, context: &mut Context) -> u8 {
     let ended = match verb {
         Verb::Run(args) => run::run(&args, rooms, context),
+        Verb::Helper(args) => run::helper(&args, rooms, context),
+        Verb::Worker(args) => run::worker(&args, rooms, context),
         Verb::Enroll(args) => enroll::run(&args, rooms, context),
         Verb::Status(args) => status::run(&args, context),
         Verb::Pull(args) => pull::run(&args, context),

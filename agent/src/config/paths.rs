@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
+use crate::identity::IdentityFiles;
 
 /// What the choice of folders depends on.
 #[derive(Debug, Clone, Default)]
@@ -48,12 +49,16 @@ pub struct Paths {
     pub database: PathBuf,
     /// `apps/`: slots.
     pub apps: PathBuf,
-    /// `packs/`.
+    /// `worker/`: what the worker may write to.
+    pub worker: PathBuf,
+    /// `worker/packs/`.
     pub packs: PathBuf,
     /// The control socket's folder; gone after a boot where it is under `/run`.
     pub run: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
+    /// The socket between helper and worker.
+    pub worker_socket: PathBuf,
     /// Whether these are the machine's own folders in `/etc` and `/var`.
     pub system: bool,
 }
@@ -96,6 +101,13 @@ impl Paths {
         Self::of(config, state, PathBuf::from("/run/sanaga"), true)
     }
 
+    /// The files of the identity.
+    #[must_use]
+    pub fn identity_files(&self) -> IdentityFiles {
+        let folder = self.pinned_root.parent().unwrap_or(&self.state);
+        IdentityFiles::new(folder, &self.worker)
+    }
+
     fn of(config: &Path, state: &Path, run: PathBuf, system: bool) -> Self {
         Self {
             config: config.join("agent.toml"),
@@ -104,8 +116,10 @@ impl Paths {
             state: state.to_owned(),
             database: state.join("agent.db"),
             apps: state.join("apps"),
-            packs: state.join("packs"),
+            worker: state.join("worker"),
+            packs: state.join("worker/packs"),
             socket: run.join("agent.sock"),
+            worker_socket: run.join("worker.sock"),
             run,
             system,
         }

@@ -1,22 +1,33 @@
 //! Bringing a pack here: the cheapest way, from the first host that moves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::Failure;
-use sanaga_proto::ids::TreeRoot;
+use sanaga_proto::failure::{Coded as _, Failure};
+use sanaga_proto::ids::{FrameRoot, TreeRoot};
 use sanaga_proto::wire::offer::Offer;
 use tokio::time::sleep;
 
 use super::node::{App, Node, PackState};
+use super::thrift::Room;
 use crate::fetch::FetchError;
-use crate::fetch::client::{Host, Thrift};
 use crate::fetch::plan::{Plan, choose};
-use crate::fetch::resume::{self, PackFile};
+use crate::fetch::resume::Cost;
 use crate::store::state;
 use crate::update::{Phase, Seal, Target};
+use crate::worker::{End, Fetched, Job, PackStatus, Talk};
+
+/// A worker that is gone is looked for again so often.
+const WORKER_PAUSE: Duration = Duration::from_secs(1);
+
+/// How one pass over the hosts ended.
+enum Pass {
+    /// It is worth another look.
+    Again(PackStatus),
+    /// Something else of the app has changed.
+    Woken,
+}
 
 impl Node {
     /// Fetches the pack of a target. Ends early, without a fault, when something else of the app has
@@ -26,31 +37,27 @@ impl Node {
     /// [`code::NO_PACK`] when no offer leads there, or a fault of the disk. A fault of the link is
     /// none: it is waited out here.
     pub async fn fetch(&self, app: &App, target: &Target) -> Result<(), Failure> {
-        let offer = self.plan(app, target)?;
-        sanaga_durable::make_dir(&self.paths.packs)
-            .map_err(|error| crate::disk::durable_failure(&self.paths.packs, error))?;
-        self.make_room_for(app, &offer)?;
-        let (folder, opened) = (self.paths.packs.clone(), offer.clone());
-        let mut pack = tokio::task::spawn_blocking(move || PackFile::open(&folder, &opened))
-            .await
-            .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?
-            .map_err(Failure::of)?;
+        let offer = self.plan(app, target).await?;
+        self.make_room_for(app, &offer).await?;
+        let mut pack = self.worker.open(&offer).await.map_err(Failure::of)?;
         self.begin_ledger(&offer, &pack);
         self.show(app, &offer, &pack);
-        while !pack.is_complete() {
-            tokio::select! {
-                tried = self.try_hosts(app, &offer, &mut pack) => tried?,
-                () = app.wake.notified() => {
-                    self.settle(app, &offer, &mut pack);
-                    return Ok(());
-                }
+        while !pack.complete {
+            match self.try_hosts(app, &offer, pack).await? {
+                Pass::Again(status) => pack = status,
+                Pass::Woken => return Ok(()),
             }
         }
-        self.settle(app, &offer, &mut pack);
         Ok(())
     }
 
-    fn plan(&self, app: &App, target: &Target) -> Result<Offer, Failure> {
+    async fn plan(&self, app: &App, target: &Target) -> Result<Offer, Failure> {
+        let mut offers = self.helper.offers(&target.release.root)?;
+        // One that alone is over the limit never fits.
+        offers.retain(|offer| offer.pack_bytes <= self.config.limits.packs_bytes_max);
+        let roots = offers.iter().map(|offer| offer.frame_root).collect();
+        let sizes = self.worker.sizes(roots).await.map_err(Failure::of)?;
+        let had = |offer: &Offer| sizes.get(&offer.frame_root).copied().unwrap_or_default();
         let damaged = app.damaged_bases.borrow();
         let here: BTreeSet<TreeRoot> = app
             .seals
@@ -62,12 +69,6 @@ impl Node {
             })
             .filter(|root| !damaged.contains(root))
             .collect();
-        let mut offers = self.helper.offers(&target.release.root)?;
-        // One that alone is over the limit never fits.
-        offers.retain(|offer| offer.pack_bytes <= self.config.limits.packs_bytes_max);
-        let had = |offer: &Offer| {
-            std::fs::metadata(resume::path(&self.paths.packs, offer)).map_or(0, |file| file.len())
-        };
         let bytes_max = app
             .wanted
             .borrow()
@@ -85,97 +86,144 @@ impl Node {
     }
 
     /// One pass over the content hosts; after it, a pause if none of them moved.
-    async fn try_hosts(
-        &self,
-        app: &App,
-        offer: &Offer,
-        pack: &mut PackFile,
-    ) -> Result<(), Failure> {
-        let Some(thrift) = self.thrift(app, offer).await? else {
-            return Ok(());
+    async fn try_hosts(&self, app: &App, offer: &Offer, pack: PackStatus) -> Result<Pass, Failure> {
+        let room = tokio::select! {
+            room = self.room(app, offer) => room?,
+            () = app.wake.notified() => return Ok(Pass::Woken),
         };
+        if room == Room::Nothing {
+            return Ok(Pass::Again(pack));
+        }
         let urls = self.content_urls();
-        let may_skip = urls.len() == 1;
         for url in &urls {
-            let now_s = self.clock.read().uptime_s;
-            if !self
-                .breakers
-                .borrow()
-                .get(url)
-                .copied()
-                .unwrap_or_default()
-                .allows(now_s)
-            {
+            if !self.may_call(url) {
                 continue;
             }
-            let before = pack.received();
-            let result = match self.host(url) {
-                Ok(host) => {
-                    let host = host.thrifty(thrift.clone());
-                    self.watched_fetch(app, offer, pack, &host, may_skip).await
-                }
-                Err(error) => Err(error),
+            let job = Job {
+                call: self.call(url),
+                offer: offer.clone(),
+                bytes_max: match room {
+                    Room::AtMost(bytes) => Some(bytes),
+                    Room::Unlimited | Room::Nothing => None,
+                },
+                may_skip: urls.len() == 1,
             };
-            self.settle(app, offer, pack);
-            match result {
-                Ok(()) => {
-                    self.moved(url);
-                    return Ok(());
+            let fetched = match self.watched_fetch(app, job).await {
+                Ok(fetched) => fetched,
+                Err(error) if error.code() == code::WORKER_GONE => {
+                    tracing::info!(%error, "fetching waits");
+                    sleep(WORKER_PAUSE).await;
+                    let pack = self.worker.open(offer).await.map_err(Failure::of)?;
+                    self.begin_ledger(offer, &pack);
+                    return Ok(Pass::Again(pack));
                 }
-                Err(error @ FetchError::Disk { .. }) => return Err(Failure::of(error)),
-                // The answer ended where the budget did: that is not the host's fault.
-                Err(_)
-                    if is_used_up(&thrift, pack.received().saturating_sub(before))
-                        || self.is_spent(app, offer)? =>
-                {
-                    self.moved(url);
-                    return Ok(());
-                }
-                Err(error) => {
-                    tracing::info!(host = %url, at = pack.received(), of = pack.total(), %error, "link lost; kept");
-                    if pack.received() > before {
-                        // A transfer that moves is never given up.
-                        self.moved(url);
-                    }
-                    self.failed(url, &error);
-                    *app.failure.borrow_mut() = Some(Failure::of(error));
-                    self.tell();
-                }
+                Err(error) => return Err(Failure::of(error)),
+            };
+            self.settle(app, offer, &fetched);
+            if let Some(pass) = self.judge(app, url, offer, &pack, room, fetched)? {
+                return Ok(pass);
             }
         }
+        tokio::select! {
+            () = sleep(self.pause_of(&urls)) => Ok(Pass::Again(self.standing(app, pack))),
+            () = app.wake.notified() => Ok(Pass::Woken),
+        }
+    }
+
+    /// What follows from how a host behaved; none when the next one is tried.
+    fn judge(
+        &self,
+        app: &App,
+        url: &str,
+        offer: &Offer,
+        before: &PackStatus,
+        room: Room,
+        fetched: Fetched,
+    ) -> Result<Option<Pass>, Failure> {
+        let brought = fetched.pack.received.saturating_sub(before.received);
+        match fetched.end {
+            End::Stopped => Ok(Some(Pass::Woken)),
+            End::Done => {
+                self.moved(url);
+                Ok(Some(Pass::Again(fetched.pack)))
+            }
+            End::Failed(error) if error.is_of_disk() => Err(Failure::of(error)),
+            // The answer ended where the budget did: that is not the host's fault.
+            End::Failed(_) if is_used_up(room, brought) || self.is_spent(app, offer)? => {
+                self.moved(url);
+                Ok(Some(Pass::Again(fetched.pack)))
+            }
+            End::Failed(error) => {
+                let (at, of) = (fetched.pack.received, fetched.pack.total);
+                tracing::info!(host = %url, at, of, %error, "link lost; kept");
+                if brought > 0 {
+                    // A transfer that moves is never given up.
+                    self.moved(url);
+                }
+                self.failed(url, &error);
+                *app.failure.borrow_mut() = Some(Failure::of(error));
+                self.tell();
+                Ok(None)
+            }
+        }
+    }
+
+    fn may_call(&self, url: &str) -> bool {
         let now_s = self.clock.read().uptime_s;
-        let breakers = self.breakers.borrow().clone();
+        let breakers = self.breakers.borrow();
+        let breaker = breakers.get(url).copied().unwrap_or_default();
+        breaker.allows(now_s)
+    }
+
+    /// Until the first of the hosts may be called again.
+    fn pause_of(&self, urls: &[String]) -> Duration {
+        let now_s = self.clock.read().uptime_s;
+        let breakers = self.breakers.borrow();
         let until = urls
             .iter()
             .filter_map(|url| breakers.get(url))
             .map(|breaker| breaker.until_uptime_s)
             .min();
-        sleep(Duration::from_secs(
-            until.unwrap_or(now_s).saturating_sub(now_s).max(1),
-        ))
-        .await;
-        Ok(())
+        let wait_s = until.unwrap_or(now_s).saturating_sub(now_s);
+        Duration::from_secs(wait_s.max(1))
     }
 
-    /// Fetches, and shows once a second how far it is.
-    async fn watched_fetch(
-        &self,
-        app: &App,
-        offer: &Offer,
-        pack: &mut PackFile,
-        host: &Host,
-        may_skip: bool,
-    ) -> Result<(), FetchError> {
-        let (shown, before) = (pack.progress(), pack.received());
-        let fetch = pack.fetch(host, may_skip);
+    /// How much of the pack is here by the last word of the worker.
+    fn standing(&self, app: &App, before: PackStatus) -> PackStatus {
+        let pack = app.pack.borrow();
+        pack.as_ref().map_or(before, |pack| PackStatus {
+            received: pack.received,
+            total: pack.total,
+            complete: pack.complete,
+        })
+    }
+
+    /// Fetches, and shows once a second how far it is. It ends early when the app is woken.
+    async fn watched_fetch(&self, app: &App, job: Job) -> Result<Fetched, FetchError> {
+        let talk = Talk::default();
+        let before = app.pack.borrow().as_ref().map_or(0, |pack| pack.received);
+        let offer = job.offer.clone();
+        let fetch = self.worker.fetch(job, &talk);
         tokio::pin!(fetch);
+        let mut woken = false;
         loop {
             tokio::select! {
-                result = &mut fetch => return result,
+                fetched = &mut fetch => {
+                    if woken {
+                        // It may have ended by itself in the same moment.
+                        app.wake.notify_one();
+                    }
+                    return fetched;
+                }
+                () = app.wake.notified(), if !woken => {
+                    woken = true;
+                    talk.stop.notify_one();
+                }
                 () = sleep(Duration::from_secs(1)) => {
-                    self.note_spent(app, shown.get().saturating_sub(before));
-                    if let Some(state) = app.pack.borrow_mut().as_mut().filter(|state| state.offer == *offer) {
-                        state.received = shown.get();
+                    let received = talk.progress.get().max(before);
+                    self.note_spent(app, received.saturating_sub(before));
+                    if let Some(state) = app.pack.borrow_mut().as_mut().filter(|state| state.offer == offer) {
+                        state.received = received.min(state.total);
                     }
                     self.tell();
                 }
@@ -185,7 +233,7 @@ impl Node {
 
     /// Opens the ledger of a transfer. An agent that was killed had no time to write down the last
     /// bytes that it read; those that reached the disk are counted now.
-    fn begin_ledger(&self, offer: &Offer, pack: &PackFile) {
+    fn begin_ledger(&self, offer: &Offer, pack: &PackStatus) {
         let root = &offer.frame_root;
         let begun = self
             .helper
@@ -193,10 +241,10 @@ impl Node {
             .write(|db| match state::transfer(db, root)? {
                 Some((received, twice)) => {
                     let known = received.saturating_sub(twice);
-                    state::add_transfer(db, root, pack.received().saturating_sub(known), 0)
+                    state::add_transfer(db, root, pack.received.saturating_sub(known), 0)
                 }
                 // What is whole already came another way, on a stick or inside a poll.
-                None if pack.is_complete() => Ok(()),
+                None if pack.complete => Ok(()),
                 None => state::add_transfer(db, root, 0, 0),
             });
         if let Err(failure) = begun {
@@ -205,29 +253,32 @@ impl Node {
     }
 
     /// Puts what a transfer has cost into the ledger, and shows where it stands.
-    fn settle(&self, app: &App, offer: &Offer, pack: &mut PackFile) {
-        let cost = pack.take_cost();
-        if cost.received_bytes > 0 {
+    fn settle(&self, app: &App, offer: &Offer, fetched: &Fetched) {
+        let Cost {
+            received_bytes,
+            twice_bytes,
+        } = fetched.cost;
+        if received_bytes > 0 {
             // What a long transfer noted on its way is in the budget's ledger already.
-            let fresh = cost.received_bytes.saturating_sub(app.noted.take());
+            let fresh = received_bytes.saturating_sub(app.noted.take());
             let now_s = self.known_s();
             let written = self.helper.store().write(|db| {
                 state::add_spent(db, now_s, fresh)?;
-                state::add_transfer(db, &offer.frame_root, cost.received_bytes, cost.twice_bytes)
+                state::add_transfer(db, &offer.frame_root, received_bytes, twice_bytes)
             });
             if let Err(failure) = written {
                 tracing::warn!(%failure, "the ledger of the transfer is short");
             }
         }
-        self.show(app, offer, pack);
+        self.show(app, offer, &fetched.pack);
     }
 
-    fn show(&self, app: &App, offer: &Offer, pack: &PackFile) {
+    fn show(&self, app: &App, offer: &Offer, pack: &PackStatus) {
         *app.pack.borrow_mut() = Some(PackState {
             offer: offer.clone(),
-            received: pack.received(),
-            total: pack.total(),
-            complete: pack.is_complete(),
+            received: pack.received,
+            total: pack.total,
+            complete: pack.complete,
         });
         self.tell();
     }
@@ -248,23 +299,19 @@ impl Node {
     ///
     /// # Errors
     /// [`code::DISK_FULL`] while other apps' packs take the room.
-    fn make_room_for(&self, app: &App, keep: &Offer) -> Result<(), Failure> {
-        let own = resume::path(&self.paths.packs, keep);
+    async fn make_room_for(&self, app: &App, keep: &Offer) -> Result<(), Failure> {
         let needed = self.packs_of_others(app)?;
-        let mut taken: u64 = 0;
-        let entries = std::fs::read_dir(&self.paths.packs).into_iter().flatten();
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if path == own {
-                continue;
-            }
-            match needed.get(&path) {
-                Some(total) => taken = taken.saturating_add(*total),
-                None => {
-                    let _ = sanaga_durable::remove_file(&path);
-                }
-            }
-        }
+        let kept: Vec<FrameRoot> = needed.keys().copied().chain([keep.frame_root]).collect();
+        self.worker
+            .keep_only(kept.clone())
+            .await
+            .map_err(Failure::of)?;
+        let here = self.worker.sizes(kept).await.map_err(Failure::of)?;
+        let is_here = |root: &FrameRoot| here.get(root).is_some_and(|bytes| *bytes > 0);
+        let taken = needed
+            .iter()
+            .filter(|(root, _)| **root != keep.frame_root && is_here(root))
+            .fold(0_u64, |taken, (_, bytes)| taken.saturating_add(*bytes));
         let bytes_max = self.config.limits.packs_bytes_max;
         let free = bytes_max.saturating_sub(taken);
         if keep.pack_bytes <= free {
@@ -275,13 +322,11 @@ impl Node {
             .arg("needed", keep.pack_bytes)
             .arg("free", free))
     }
-}
 
-impl Node {
     /// The packs that other apps may be fetching or have fetched, and what each takes in the end.
     /// What an app says of itself is not enough: it may just be opening its pack, or have come to
     /// life again with half of it on the disk.
-    fn packs_of_others(&self, app: &App) -> Result<BTreeMap<PathBuf, u64>, Failure> {
+    fn packs_of_others(&self, app: &App) -> Result<BTreeMap<FrameRoot, u64>, Failure> {
         let mut roots = BTreeSet::new();
         for other in self.apps.borrow().values() {
             if other.name == app.name {
@@ -297,7 +342,7 @@ impl Node {
         let mut packs = BTreeMap::new();
         for root in roots {
             for offer in self.helper.offers(&root)? {
-                packs.insert(resume::path(&self.paths.packs, &offer), offer.pack_bytes);
+                packs.insert(offer.frame_root, offer.pack_bytes);
             }
         }
         Ok(packs)
@@ -305,8 +350,11 @@ impl Node {
 }
 
 /// Whether a transfer brought all that the budget let it bring.
-fn is_used_up(thrift: &Thrift, brought: u64) -> bool {
-    thrift.bytes_max.is_some_and(|most| brought >= most)
+fn is_used_up(room: Room, brought: u64) -> bool {
+    match room {
+        Room::AtMost(most) => brought >= most,
+        Room::Unlimited | Room::Nothing => false,
+    }
 }
 
 /// Whether an app in this phase still needs the pack that it fetched.

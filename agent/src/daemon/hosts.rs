@@ -1,19 +1,14 @@
-//! The hosts that the worker talks to, kept between two talks: an open connection and a TLS session
-//! are bytes that need not be paid again. Also how each host behaved.
+//! The hosts that the worker is sent to, and how each behaved.
 
 use std::time::Duration;
 
 use sanaga_proto::failure::Coded as _;
 
 use super::node::Node;
-use crate::fetch::client::{Host, Patience};
+use crate::fetch::FetchError;
 use crate::fetch::retry::{RetryPolicy, pause};
-use crate::fetch::{FetchError, tls};
-use crate::identity::{Credentials, IdentityFiles};
 use crate::store::state;
-
-/// Hosts that are kept at once; an assignment names a few.
-const HOSTS_MAX: usize = 16;
+use crate::worker::Call;
 
 impl Node {
     /// The hosts that packs come from, in order.
@@ -29,58 +24,14 @@ impl Node {
             .unwrap_or_else(|| vec![self.helper.identity().url.clone()])
     }
 
-    /// A host by its URL, with our credentials where TLS is spoken.
-    ///
-    /// # Errors
-    /// [`FetchError::Tls`] when a certificate or key does not load.
-    pub fn host(&self, url: &str) -> Result<Host, FetchError> {
+    /// Where to call, with what is known of the time for a host that speaks TLS.
+    pub fn call(&self, url: &str) -> Call {
         let encrypted = url.starts_with("https://");
-        if encrypted {
-            self.tls_time.learn(self.known_offline_s());
+        let known_s = if encrypted { self.known_offline_s() } else { 0 };
+        Call {
+            url: url.to_owned(),
+            known_s,
         }
-        if let Some(host) = self.hosts.borrow().get(url) {
-            return Ok(host.clone());
-        }
-        let config = if encrypted { Some(self.tls()?) } else { None };
-        let host = Host::new(url, config, self.patience())?;
-        let mut hosts = self.hosts.borrow_mut();
-        if hosts.len() >= HOSTS_MAX {
-            hosts.clear();
-        }
-        hosts.insert(url.to_owned(), host.clone());
-        Ok(host)
-    }
-
-    /// How patient connections are.
-    pub fn patience(&self) -> Patience {
-        Patience {
-            connect_s: self.config.fetch.connect.as_secs(),
-            stall_s: self.config.fetch.stall.as_secs(),
-        }
-    }
-
-    /// Our side of TLS. There is one for all hosts and for as long as the certificate lasts: the
-    /// sessions that are taken up again belong to it.
-    fn tls(&self) -> Result<rustls::ClientConfig, FetchError> {
-        if let Some(config) = self.tls.borrow().as_ref() {
-            return Ok(config.clone());
-        }
-        let folder = self.paths.pinned_root.parent().unwrap_or(&self.paths.state);
-        let credentials =
-            Credentials::load(&IdentityFiles::new(folder)).map_err(FetchError::Own)?;
-        let config = tls::pinned(
-            &credentials,
-            self.tls_time.clone(),
-            self.config.fetch.post_quantum,
-        )?;
-        *self.tls.borrow_mut() = Some(config.clone());
-        Ok(config)
-    }
-
-    /// After a renewal nothing of the former certificate is used any more.
-    pub fn forget_tls(&self) {
-        self.tls.borrow_mut().take();
-        self.hosts.borrow_mut().clear();
     }
 
     /// Counts a success of a host: what moves is never given up.
@@ -95,8 +46,6 @@ impl Node {
 
     /// Counts a failure of a host, in memory and for the next life.
     pub fn failed(&self, url: &str, error: &FetchError) -> Duration {
-        // A connection that waits for the next request may be as dead as the one that failed.
-        self.hosts.borrow_mut().remove(url);
         let fetch = &self.config.fetch;
         let policy = RetryPolicy {
             min_s: fetch.retry_min.as_secs(),

@@ -3,8 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, Digest, TreeRoot};
@@ -14,15 +13,13 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock::{Clock, Reading};
 use crate::config::{Config, Paths};
-use crate::fetch::budget::Pace;
-use crate::fetch::client::Host;
 use crate::fetch::retry::Breaker;
-use crate::fetch::tls::KnownTime;
 use crate::health::Monitor;
 use crate::helper::{Helper, Settings};
 use crate::service::Service;
 use crate::slot::AppFolder;
 use crate::update::{Answer, Journal, Order, Outcome, Phase, Release, Seal, SlotNumber};
+use crate::worker::Worker;
 
 /// One node, as the daemon runs it.
 pub struct Node {
@@ -30,23 +27,15 @@ pub struct Node {
     pub paths: Paths,
     pub clock: Arc<dyn Clock>,
     pub helper: Arc<Helper>,
+    /// The side that talks to the network.
+    pub worker: Worker,
     pub apps: RefCell<BTreeMap<AppName, Rc<App>>>,
     pub contact: RefCell<Contact>,
     pub breakers: RefCell<BTreeMap<String, Breaker>>,
-    /// How fast packs are read, all together.
-    pub pace: Arc<Mutex<Pace>>,
-    /// When this life of the daemon began.
-    pub started: Instant,
     /// Why the daemon cannot go on in this life.
     pub broken: RefCell<Option<Failure>>,
     /// Ends this life.
     pub stop: Notify,
-    /// Hosts that are talked to, by URL.
-    pub hosts: RefCell<BTreeMap<String, Host>>,
-    /// Our side of TLS, with the sessions that can be taken up again.
-    pub tls: RefCell<Option<rustls::ClientConfig>>,
-    /// The least time that it can be, for TLS.
-    pub tls_time: KnownTime,
     /// Wakes the poller before its time.
     pub poll_now: Notify,
     /// Tells who watches that something changed.

@@ -79,7 +79,7 @@ async fn pull(node: &Node, past_budget: bool) -> Result<Reply, Failure> {
 /// Takes a bundle in and waits for what it leads to, as far as that needs no network.
 async fn install(node: &Node, path: &str, accept_expired: bool) -> Result<Reply, Failure> {
     let started = Instant::now();
-    node.install(Path::new(path), accept_expired)?;
+    node.install(Path::new(path), accept_expired).await?;
     let apps: Vec<Rc<App>> = node.apps.borrow().values().cloned().collect();
     let mut changes = Vec::new();
     for app in apps {

@@ -123,7 +123,6 @@ impl Node {
             .borrow()
             .clone()
             .filter(|pack| pack.offer.root == target.release.root);
-        let packs = self.paths.packs.clone();
         app.seals.borrow_mut().remove(&target.slot);
         let root = target.release.root;
         // Without a pack another slot of the same tree is copied.
@@ -131,12 +130,14 @@ impl Node {
             Some(pack) if pack.complete => pack.offer.base,
             Some(_) | None => Some(root),
         };
-        let work = move || match pack {
-            Some(pack) if pack.complete => {
-                let path = crate::fetch::resume::path(&packs, &pack.offer);
-                helper.stage(&name, &target, &pack.offer, &path, reserve)
-            }
-            Some(_) | None => helper.stage_copy(&name, &target, reserve),
+        let offer = pack.filter(|pack| pack.complete).map(|pack| pack.offer);
+        let decoder = match &offer {
+            Some(offer) => Some(self.worker.decoder(offer).await.map_err(Failure::of)?),
+            None => None,
+        };
+        let work = move || match offer.zip(decoder) {
+            Some((offer, decoder)) => helper.stage(&name, &target, &offer, decoder, reserve),
+            None => helper.stage_copy(&name, &target, reserve),
         };
         let result = tokio::task::spawn_blocking(work)
             .await

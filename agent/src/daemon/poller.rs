@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
-use sanaga_proto::ids::TreeRoot;
+use sanaga_proto::ids::{FrameRoot, TreeRoot};
 use sanaga_proto::trust::Allowance;
 use sanaga_proto::wire::poll::{AppStatus, name};
 use tokio::time::sleep;
@@ -14,8 +14,7 @@ use tokio::time::sleep;
 use super::hosts::chance;
 use super::node::{App, Node};
 use crate::fetch::FetchError;
-use crate::fetch::exchange::{self, Heard, Told};
-use crate::fetch::resume::PackFile;
+use crate::fetch::exchange::{Heard, Told};
 use crate::helper::{Adopted, Incoming};
 use crate::store::state;
 use crate::update::Seal;
@@ -27,6 +26,8 @@ const FLOORS_LOST_PAUSE: Duration = Duration::from_secs(6 * 3_600);
 /// No assignment, by whomever it is signed, makes a node ask less often than that, seconds: what ends
 /// a bad order comes with a poll.
 const INTERVAL_S_MAX: u64 = 86_400;
+/// A worker that is gone is looked for again so often.
+const WORKER_PAUSE: Duration = Duration::from_secs(5);
 /// Two polls that were asked for are at least so far apart.
 const GAP: Duration = Duration::from_secs(1);
 
@@ -40,7 +41,12 @@ pub async fn poll_for_ever(node: Rc<Node>) {
             Ok(()) => node.interval(),
             Err(error) => {
                 tracing::info!(%error, code = %error.code(), "poll failed");
-                let wait = node.failed(&node.helper.identity().url.clone(), &error);
+                // Without a worker no host was called.
+                let wait = if error.code() == code::WORKER_GONE {
+                    WORKER_PAUSE
+                } else {
+                    node.failed(&node.helper.identity().url.clone(), &error)
+                };
                 node.contact.borrow_mut().failure = Some(Failure::of(error));
                 wait
             }
@@ -85,8 +91,12 @@ impl Node {
         let told = self
             .told(delivery.as_ref().map(|sealed| sealed.bytes.clone()))
             .map_err(FetchError::Own)?;
-        let host = self.host(&url)?;
-        let heard = match exchange::poll(&host, self.helper.node_key_id(), told).await {
+        let call = self.call(&url);
+        let heard = match self
+            .worker
+            .poll(call, self.helper.node_key_id(), told)
+            .await
+        {
             Ok(heard) => heard,
             Err(error) => {
                 self.renew_if_refused(&error).await;
@@ -117,7 +127,7 @@ impl Node {
             app.needs_full.set(false);
         }
         if heard.news {
-            self.take_in(heard);
+            self.take_in(heard).await;
         }
         if self.contact.borrow().start_over && !started_over {
             // At once the first time; a controller that leaves something out again is asked as ever.
@@ -128,13 +138,13 @@ impl Node {
     }
 
     /// Hands what came to the helper, and tells the apps.
-    fn take_in(&self, heard: Heard) {
+    async fn take_in(&self, heard: Heard) {
         let incoming = Incoming {
             documents: heard.documents,
             absent: heard.absent,
         };
         match self.adopt(&incoming, Allowance::default()) {
-            Ok(_) => self.keep_packs(&heard.packs),
+            Ok(_) => self.keep_packs(&heard.packs).await,
             Err(failure) => {
                 tracing::warn!(%failure, "what came was refused");
                 let mut contact = self.contact.borrow_mut();
@@ -189,9 +199,10 @@ impl Node {
     }
 
     /// Small packs that came with the answer go where fetched ones go.
-    fn keep_packs(&self, packs: &[(sanaga_proto::ids::Digest, Vec<u8>)]) {
+    async fn keep_packs(&self, packs: &[(FrameRoot, Vec<u8>)]) {
+        let apps: Vec<Rc<App>> = self.apps.borrow().values().cloned().collect();
         for (frame_root, bytes) in packs {
-            for app in self.apps.borrow().values() {
+            for app in &apps {
                 let Some(wanted) = app.wanted.borrow().clone() else {
                     continue;
                 };
@@ -202,14 +213,8 @@ impl Node {
                 else {
                     continue;
                 };
-                let kept = sanaga_durable::make_dir(&self.paths.packs)
-                    .map_err(|error| {
-                        FetchError::Own(crate::disk::durable_failure(&self.paths.packs, error))
-                    })
-                    .and_then(|()| PackFile::open(&self.paths.packs, &offer))
-                    .and_then(|mut pack| pack.put("controller", bytes));
-                match kept {
-                    Ok(()) => {
+                match self.worker.put(&offer, bytes).await {
+                    Ok(_) => {
                         // The time is asked before the database is taken: it is in there, too.
                         let (received, now_s) = (bytes.len() as u64, self.known_s());
                         let counted = self.helper.store().write(|db| {

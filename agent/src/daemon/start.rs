@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
@@ -22,13 +22,11 @@ use super::node::{App, Contact, Node};
 use super::poller::poll_for_ever;
 use super::socket::listen;
 use super::waiting;
-use crate::cli::RunOptions;
+use crate::cli::{RunOptions, Side};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Log, LogFormat, LogLevel, Paths};
+use crate::config::{Log, LogFormat, LogLevel};
 use crate::disk;
-use crate::fetch::budget::Pace;
 use crate::fetch::retry::Breaker;
-use crate::fetch::tls::KnownTime;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
 use crate::service::Service;
@@ -36,6 +34,7 @@ use crate::slot::AppFolder;
 use crate::store::shared::SharedStore;
 use crate::store::state;
 use crate::update::Journal;
+use crate::worker::{self, Away, Hands, Worker};
 
 /// Runs the daemon until it is told to stop. What it supervises goes on without it.
 ///
@@ -43,6 +42,9 @@ use crate::update::Journal;
 /// [`code::LOCKED`], or a fault of the disk.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     log_to_stderr(&options.config.log);
+    if options.side == Side::Worker {
+        return worker::run(options);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -74,16 +76,16 @@ fn log_to_stderr(log: &Log) {
 
 async fn serve(options: RunOptions) -> Result<(), Failure> {
     let paths = &options.paths;
-    for folder in [&paths.state, &paths.apps, &paths.packs, &paths.run] {
+    for folder in [&paths.state, &paths.apps, &paths.worker, &paths.run] {
         sanaga_durable::make_dir(folder).map_err(|error| disk::durable_failure(folder, error))?;
     }
     let lock_path = paths.state.join("lock");
     let lock = sanaga_durable::Lock::try_acquire(&lock_path)
         .map_err(|error| disk::durable_failure(&lock_path, error))?;
     let _lock = lock.map_err(|_| Failure::new(code::LOCKED).arg("path", paths.state.display()))?;
-    let listener = bind(paths)?;
+    let listener = bind_to(&paths.socket)?;
     let mut stop = std::pin::pin!(stopped());
-    let files = IdentityFiles::new(paths.pinned_root.parent().unwrap_or(&paths.state));
+    let files = paths.identity_files();
     let identity = tokio::select! {
         identity = waiting::enrolment(&files, &listener) => identity?,
         () = &mut stop => {
@@ -91,7 +93,8 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
             return Ok(());
         }
     };
-    let node = Rc::new(open(options.clone(), identity, files)?);
+    let worker = worker_of(&options, &files)?;
+    let node = Rc::new(open(options.clone(), identity, files, worker)?);
     node.know_apps()?;
     let apps: Vec<Rc<App>> = node.apps.borrow().values().cloned().collect();
     node.follow_assignment(&apps)?;
@@ -129,7 +132,27 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
     node.broken.borrow_mut().take().map_or(Ok(()), Err)
 }
 
-fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result<Node, Failure> {
+/// The side that talks to the network: in this process, or one that will connect.
+fn worker_of(options: &RunOptions, files: &IdentityFiles) -> Result<Worker, Failure> {
+    let Side::Helper { worker_user } = &options.side else {
+        let hands = Hands::new(&options.paths, &options.config);
+        return Ok(Worker::Here(Rc::new(hands)));
+    };
+    let paths = &options.paths;
+    let users = worker::owner::hand_over(files, &paths.packs, worker_user)?;
+    let listener = bind_to(&paths.worker_socket)?;
+    worker::owner::give_socket(&paths.worker_socket, worker_user)?;
+    let away = Rc::new(Away::default());
+    spawn_local(Rc::clone(&away).listen(listener, users));
+    Ok(Worker::Away(away))
+}
+
+fn open(
+    options: RunOptions,
+    identity: Identity,
+    files: IdentityFiles,
+    worker: Worker,
+) -> Result<Node, Failure> {
     let paths = options.paths;
     let floors = paths.state.join("floors");
     let (store, lost) = SharedStore::open(&paths.database, &floors).map_err(Failure::of)?;
@@ -137,22 +160,17 @@ fn open(options: RunOptions, identity: Identity, files: IdentityFiles) -> Result
     let (store, now) = (Arc::new(store), clock.read());
     let helper = Helper::open(store, lost, identity, files, paths.apps.clone(), now)?;
     let breakers = breakers(&helper, now.uptime_s)?;
-    let pace = Pace::new(options.config.fetch.second_bytes_max);
     Ok(Node {
         config: options.config,
         paths,
         clock,
         helper: Arc::new(helper),
+        worker,
         apps: RefCell::default(),
         contact: RefCell::new(Contact::default()),
-        pace: Arc::new(Mutex::new(pace)),
-        started: Instant::now(),
         broken: RefCell::default(),
         stop: Notify::new(),
         breakers: RefCell::new(breakers),
-        hosts: RefCell::default(),
-        tls: RefCell::default(),
-        tls_time: KnownTime::default(),
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),
@@ -176,13 +194,11 @@ fn breakers(helper: &Helper, uptime_s: u64) -> Result<BTreeMap<String, Breaker>,
 }
 
 /// A socket that is left from a killed agent is ours to remove: the lock says that nobody else runs.
-fn bind(paths: &Paths) -> Result<UnixListener, Failure> {
-    let _ = std::fs::remove_file(&paths.socket);
-    let listener =
-        UnixListener::bind(&paths.socket).map_err(|error| disk::failure(&paths.socket, error))?;
+fn bind_to(socket: &Path) -> Result<UnixListener, Failure> {
+    let _ = std::fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).map_err(|error| disk::failure(socket, error))?;
     let private = std::fs::Permissions::from_mode(0o660);
-    std::fs::set_permissions(&paths.socket, private)
-        .map_err(|error| disk::failure(&paths.socket, error))?;
+    std::fs::set_permissions(socket, private).map_err(|error| disk::failure(socket, error))?;
     Ok(listener)
 }
 

@@ -1,6 +1,5 @@
 //! The data budget around a transfer: what it leaves, how long it waits, and what was read.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sanaga_proto::code;
@@ -10,7 +9,6 @@ use tokio::time::sleep;
 
 use super::node::{App, Node};
 use crate::fetch::budget::{self, Allowance, Limits};
-use crate::fetch::client::Thrift;
 use crate::store::state;
 use crate::update::Phase;
 
@@ -19,12 +17,24 @@ const LOOK: Duration = Duration::from_secs(60);
 /// A transfer under way is written into the ledger each time that it has brought so much, bytes.
 const NOTE_BYTES: u64 = 1 << 20;
 
+/// What one transfer may bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// As much as there is.
+    Unlimited,
+    /// So many bytes.
+    AtMost(u64),
+    /// Nothing now.
+    Nothing,
+}
+
 impl Node {
-    /// What an app's next transfer may cost; none after a wait, when the budget has nothing left.
+    /// What an app's next transfer may bring; [`Room::Nothing`] after a wait, when the budget has
+    /// nothing left.
     ///
     /// # Errors
     /// A fault of the disk.
-    pub async fn thrift(&self, app: &App, offer: &Offer) -> Result<Option<Thrift>, Failure> {
+    pub async fn room(&self, app: &App, offer: &Offer) -> Result<Room, Failure> {
         let bytes_max = match self.allowance(app, offer)? {
             Allowance::Unlimited => None,
             // Apps that fetch at once share what is left.
@@ -43,17 +53,13 @@ impl Node {
                 *app.failure.borrow_mut() = Some(spent);
                 self.tell();
                 sleep(LOOK.min(Duration::from_secs(wait_s.max(1)))).await;
-                return Ok(None);
+                return Ok(Room::Nothing);
             }
         };
         app.failure
             .borrow_mut()
             .take_if(|failure| failure.code() == code::BUDGET_SPENT);
-        Ok(Some(Thrift {
-            bytes_max,
-            pace: Arc::clone(&self.pace),
-            since: self.started,
-        }))
+        Ok(bytes_max.map_or(Room::Unlimited, Room::AtMost))
     }
 
     /// Whether nothing may be read for an offer now.

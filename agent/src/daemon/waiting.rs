@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn it_says_that_it_waits_and_goes_on_at_a_knock() {
         let folder = tempfile::tempdir().unwrap();
-        let files = IdentityFiles::new(folder.path());
+        let files = IdentityFiles::new(folder.path(), folder.path());
         let socket = folder.path().join("agent.sock");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn an_enrolment_that_does_not_knock_is_seen_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let files = IdentityFiles::new(folder.path());
+        let files = IdentityFiles::new(folder.path(), folder.path());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -73,6 +73,16 @@ pub enum FetchError {
     /// Our own TLS material does not load.
     #[error("TLS: {0}")]
     Tls(String),
+    /// The worker, a process of its own, told it.
+    #[error("{text}")]
+    Told {
+        /// Code and words.
+        failure: Failure,
+        /// The pause that a host asked for, seconds.
+        wait_s: Option<u64>,
+        /// The error and its causes.
+        text: String,
+    },
 }
 
 impl FetchError {
@@ -91,11 +101,18 @@ impl FetchError {
         }
     }
 
+    /// Whether it is a fault of this machine's disk, and of no host.
+    #[must_use]
+    pub fn is_of_disk(&self) -> bool {
+        (400..500).contains(&self.code().number)
+    }
+
     /// The pause that the host asked for, seconds.
     #[must_use]
     pub fn wait_s(&self) -> Option<u64> {
         match self {
             Self::AskedToWait { seconds, .. } => Some(*seconds),
+            Self::Told { wait_s, .. } => *wait_s,
             Self::Offline { .. }
             | Self::Stalled { .. }
             | Self::BadAnswer { .. }
@@ -127,7 +144,7 @@ impl Coded for FetchError {
             Self::Refused { refusal, .. } => refusal.code(),
             Self::FrameMismatch { .. } => code::FRAME_MISMATCH,
             Self::Disk { source, .. } => crate::disk::code_of(source),
-            Self::Own(failure) => failure.code(),
+            Self::Own(failure) | Self::Told { failure, .. } => failure.code(),
             Self::Tls(_) => code::INTERNAL,
         }
     }
@@ -148,7 +165,7 @@ impl Coded for FetchError {
                 Args::from([("host", host.clone()), ("offset", offset.to_string())])
             }
             Self::Disk { path, source } => crate::disk::args_of(path, source),
-            Self::Own(failure) => failure.args(),
+            Self::Own(failure) | Self::Told { failure, .. } => failure.args(),
             Self::Tls(problem) => Args::from([("problem", problem.clone())]),
         }
     }

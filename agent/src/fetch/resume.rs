@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use sanaga_proto::ids::FrameRoot;
 use sanaga_proto::pack::frame::{FrameError, FrameVerifier, Hole};
 use sanaga_proto::wire::offer::Offer;
 
@@ -37,11 +38,11 @@ pub struct PackFile {
     holes: Vec<Hole>,
     synced: Instant,
     cost: Cost,
-    progress: Arc<AtomicU64>,
+    progress: Progress,
 }
 
 /// Bytes of the served file that are here, seen from beside a running transfer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<AtomicU64>);
 
 impl Progress {
@@ -50,12 +51,23 @@ impl Progress {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Tells how many there are now.
+    pub fn set(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
 }
 
 /// Where the pack of an offer is kept.
 #[must_use]
 pub fn path(folder: &Path, offer: &Offer) -> PathBuf {
-    folder.join(format!("{}.pack", offer.frame_root))
+    path_of(folder, &offer.frame_root)
+}
+
+/// Where the pack with this frame root is kept.
+#[must_use]
+pub fn path_of(folder: &Path, frame_root: &FrameRoot) -> PathBuf {
+    folder.join(format!("{frame_root}.pack"))
 }
 
 impl PackFile {
@@ -112,7 +124,7 @@ impl PackFile {
             holes,
             synced: Instant::now(),
             cost: Cost::default(),
-            progress: Arc::default(),
+            progress: Progress::default(),
         })
     }
 
@@ -140,10 +152,10 @@ impl PackFile {
         &self.path
     }
 
-    /// Where it stands, to be looked at while [`PackFile::fetch`] runs.
-    #[must_use]
-    pub fn progress(&self) -> Progress {
-        Progress(Arc::clone(&self.progress))
+    /// From now on this is told where it stands while [`PackFile::fetch`] runs.
+    pub fn show_in(&mut self, progress: &Progress) {
+        self.progress = progress.clone();
+        self.progress.set(self.received());
     }
 
     /// Takes the cost since the last call, for the ledger.
@@ -253,7 +265,7 @@ impl PackFile {
         self.write_at(fitting, at)?;
         match self.verifier.push(bytes) {
             Ok(()) => {
-                self.progress.store(self.received(), Ordering::Relaxed);
+                self.progress.set(self.received());
                 Ok(())
             }
             Err(FrameError::BadStep { offset, .. }) => {

@@ -7,6 +7,7 @@ mod documents;
 mod judge;
 mod receipts;
 mod recover;
+mod renewal;
 pub mod settings;
 mod staging;
 

@@ -1,24 +1,19 @@
 //! Staging as the helper does it: the pack's events are only orders to write; what was written is
 //! compared with the root that the environment's keys signed.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
-
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::ids::AppName;
-use sanaga_proto::pack::frame::VerifiedReader;
-use sanaga_proto::pack::{self, DecodeError, Event, TreeSink};
+use sanaga_proto::pack::{self, Event, TreeSink};
 use sanaga_proto::tree::HashedTree;
 use sanaga_proto::wire::offer::Offer;
 use sanaga_proto::wire::poll::name;
 
 use super::Helper;
-use crate::disk;
 use crate::slot::{AppFolder, Base, Sidecar, SlotError, Staging};
 use crate::store::state;
 use crate::update::{Release, Target};
+use crate::worker::Decoder;
 
 impl Helper {
     /// Makes the target's slot from a pack. Blocking; everything of it can be repeated.
@@ -31,7 +26,7 @@ impl Helper {
         app: &AppName,
         target: &Target,
         offer: &Offer,
-        pack: &Path,
+        decoder: Decoder,
         reserve_bytes: u64,
     ) -> Result<(), Failure> {
         let folder = self.folder(app);
@@ -40,34 +35,28 @@ impl Helper {
             .map(|root| Base::find(&folder, &root, target.slot))
             .transpose()
             .map_err(Failure::of)?;
-        let file = File::open(pack).map_err(|error| disk::failure(pack, error))?;
-        let reader = VerifiedReader::new(
-            BufReader::with_capacity(64 << 10, file),
-            offer.frame_root,
-            offer.pack_bytes,
-        )
-        .map_err(Failure::of)?;
+        let manifest = self
+            .manifest(&target.release.manifest)?
+            .ok_or_else(|| Failure::new(code::MISSING_DOCUMENT).arg("what", "manifest"))?;
         let mut writer = Writer {
             folder: &folder,
             target,
+            unpacked_bytes: manifest.unpacked_bytes,
+            entries: manifest.entries,
             base: base.as_ref(),
             reserve_bytes,
             staging: None,
         };
         let base_of_pack = base.as_ref().map(|base| base as &dyn pack::Base);
-        let decoded = pack::decode(reader, &target.release.root, base_of_pack, &mut writer);
-        let sealed = match decoded {
-            Ok(_) => writer
-                .staging
-                .ok_or_else(|| {
-                    Failure::of(SlotError::Unfitting {
-                        problem: "an empty pack".into(),
-                    })
-                })
-                .and_then(|staging| self.seal(staging, target)),
-            Err(DecodeError::Pack(error)) => Err(Failure::of(error)),
-            Err(DecodeError::Sink(error)) => Err(Failure::of(error)),
-        };
+        let sealed = decoder
+            .run(base_of_pack, &mut writer)
+            .and_then(|()| {
+                let empty = || SlotError::Unfitting {
+                    problem: "an empty pack".into(),
+                };
+                writer.staging.ok_or_else(|| Failure::of(empty()))
+            })
+            .and_then(|staging| self.seal(staging, target));
         sealed.map_err(|failure| blame(failure, base.as_ref()))
     }
 
@@ -160,6 +149,9 @@ fn blame(failure: Failure, base: Option<&Base>) -> Failure {
 struct Writer<'a> {
     folder: &'a AppFolder,
     target: &'a Target,
+    /// What the signed manifest says of its size: no more is written before the root is compared.
+    unpacked_bytes: u64,
+    entries: u64,
     base: Option<&'a Base>,
     reserve_bytes: u64,
     staging: Option<Staging>,
@@ -173,6 +165,13 @@ impl TreeSink for Writer<'_> {
             problem: problem.to_owned(),
         };
         if let Event::List(list) = event {
+            if self.staging.is_some() {
+                return Err(unfitting("two lists"));
+            }
+            let entries = list.entries().len() as u64;
+            if (list.file_bytes(), entries) != (self.unpacked_bytes, self.entries) {
+                return Err(unfitting("another size than the manifest says"));
+            }
             let root = &self.target.release.root;
             let staging = Staging::begin(
                 self.folder,

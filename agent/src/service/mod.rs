@@ -16,7 +16,7 @@ mod spawn;
 mod systemd;
 #[cfg(test)]
 mod tests;
-mod user;
+pub(crate) mod user;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ const PASSWD: &str = "/etc/passwd";
 
 /// A user of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Account {
+pub(crate) struct Account {
     /// Its number.
     pub uid: u32,
     /// The number of its group.
@@ -19,7 +19,7 @@ pub(super) struct Account {
 ///
 /// # Errors
 /// Why it cannot be, in English words.
-pub(super) fn account(name: Option<&str>) -> Result<Option<Account>, String> {
+pub(crate) fn account(name: Option<&str>) -> Result<Option<Account>, String> {
     let Some(name) = name else { return Ok(None) };
     let text = fs::read_to_string(PASSWD).map_err(|error| format!("{PASSWD}: {error}"))?;
     let found = find(&text, name).ok_or_else(|| format!("there is no user `{name}` here"))?;

@@ -269,13 +269,15 @@ pub fn mark_sent(db: &Connection, number_sent: u64) -> rusqlite::Result<()> {
 }
 
 /// Remembers that the controller keeps the events up to `number` of chain `epoch`. That may be less
-/// than it said before, when it was restored from a backup: what it lacks is told again.
+/// than it said before, when it was restored from a backup: what it lacks is told again. It is never
+/// more than was sent, whatever the worker claims.
 ///
 /// # Errors
 /// [`rusqlite::Error`] for a fault of the database.
 pub fn acknowledge(db: &Connection, epoch: u64, acknowledged: u64) -> rusqlite::Result<()> {
     if epoch == number(db, chain_note::EPOCH)? {
-        set_note(db, chain_note::ACKNOWLEDGED, &acknowledged.to_be_bytes())?;
+        let kept = acknowledged.min(number(db, chain_note::SENT)?);
+        set_note(db, chain_note::ACKNOWLEDGED, &kept.to_be_bytes())?;
     }
     Ok(())
 }

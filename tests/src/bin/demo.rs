@@ -277,7 +277,7 @@ fn answers(node: &Node<'_>) -> Result<String> {
 
 /// The packs that a node has on its disk, with their lengths.
 fn packs(node: &Node<'_>) -> BTreeMap<String, u64> {
-    let packs = std::fs::read_dir(node.home.join("packs"))
+    let packs = std::fs::read_dir(node.home.join("worker/packs"))
         .into_iter()
         .flatten()
         .flatten();

@@ -3,6 +3,7 @@
 //!
 //! A new case is a function in a file of this folder and a line in [`CASES`].
 
+mod apart;
 mod ceremony;
 mod harness;
 mod inputs;
@@ -21,6 +22,16 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
+    Case {
+        name: "apart::helper_and_worker_die_in_turn",
+        needs: &[],
+        run: apart::helper_and_worker_die_in_turn,
+    },
+    Case {
+        name: "apart::a_stick_without_a_network",
+        needs: &[],
+        run: apart::a_stick_without_a_network,
+    },
     Case {
         name: "ceremony::three_people",
         needs: &[],

@@ -16,7 +16,7 @@ use crate::clock::ClockTrust;
 use crate::config::Config;
 use crate::control::client::{ask, out_of_place};
 use crate::control::{Order, Reply, Report};
-use crate::identity::{Identity, IdentityFiles, read_optional};
+use crate::identity::{Identity, read_optional};
 
 /// Everything that the checks want to know.
 pub fn gather(context: &Context) -> Findings {
@@ -34,7 +34,7 @@ pub fn gather(context: &Context) -> Findings {
             context.clock.read().sure
         }
     };
-    let files = IdentityFiles::new(context.identity_folder());
+    let files = context.paths.identity_files();
     Findings {
         identity: Identity::load(&files),
         clock_sure,

@@ -98,7 +98,7 @@ fn help_names_every_verb() {
 
 /// The lines of a runbook that can be typed, with the place of the file.
 fn typed(language: &str) -> Vec<(String, String)> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
     let mut out = Vec::new();
     for entry in std::fs::read_dir(docs.join(language)).unwrap() {
         let path = entry.unwrap().path();
@@ -133,7 +133,7 @@ fn runbooks_say_what_the_screen_says() {
     shop.version = "1.4.2".parse().ok();
     shop.previous = "1.4.1".parse().ok();
     shop.since_s = Some(3 * 3_600);
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
     for (folder, language) in [("en", Language::English), ("fr", Language::French)] {
         let page = std::fs::read_to_string(docs.join(folder).join("status.md")).unwrap();
         let speech = Speech::new(language, TimeZone::UTC);

@@ -453,9 +453,10 @@ fn the_doctor_finds_a_key_that_others_can_read() {
         "{}",
         ran.out
     );
-    let files = IdentityFiles::new(world.folder.path());
+    let files = IdentityFiles::new(world.folder.path(), &world.folder.path().join("worker"));
     enrolled().identity.save(&files).unwrap();
     answering(&world, Reply::Report(report(vec![shop()])));
+    std::fs::create_dir(files.worker()).unwrap();
     for path in [files.node_key(), files.tls_key()] {
         std::fs::write(&path, "key").unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();

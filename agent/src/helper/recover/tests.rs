@@ -44,7 +44,7 @@ impl Place {
     }
 
     fn files(&self) -> IdentityFiles {
-        IdentityFiles::new(self.0.path())
+        IdentityFiles::new(self.0.path(), &self.0.path().join("worker"))
     }
 
     fn identity(&self) -> Identity {

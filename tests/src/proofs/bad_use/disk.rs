@@ -259,7 +259,7 @@ fn assignment(stage: &mut Stage<'_>) -> Result<()> {
 
 fn fetching(stage: &mut Stage<'_>) -> Result<()> {
     stage.node.link.set_rate(200_000);
-    let packs = node_room(stage)?.outside().join("packs");
+    let packs = node_room(stage)?.outside().join("worker/packs");
     let had = entries(&packs);
     let greed = node_room(stage)?.greed(Some(Box::new(move || {
         let packs = std::fs::read_dir(&packs).into_iter().flatten().flatten();

@@ -37,8 +37,8 @@ pub(super) fn between(controller: &Controller<'_>, node: &Node<'_>) -> Result<Ta
         },
         ca_pem: ca_pem.into_bytes(),
         client: Some(Identity {
-            chain_pem: pem("CERTIFICATE", &of_node("node-tls.crt")?),
-            key_pem: pem("PRIVATE KEY", &of_node("node-tls.key")?),
+            chain_pem: pem("CERTIFICATE", &of_node("worker/node-tls.crt")?),
+            key_pem: pem("PRIVATE KEY", &of_node("worker/node-tls.key")?),
         }),
         protocols: vec!["http/1.1".to_owned()],
     })
