@@ -7,6 +7,7 @@
 
 mod attacks;
 mod bad_use;
+mod blue_green;
 mod cuts;
 mod first_hour;
 mod footprint;
@@ -31,6 +32,7 @@ pub const ALL: &[Proof] = &[
     machine_states::PROOF,
     python_tuf::PROOF,
     bad_use::PROOF,
+    blue_green::PROOF,
 ];
 
 /// One proof.

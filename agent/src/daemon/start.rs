@@ -31,7 +31,7 @@ use crate::fetch::retry::Breaker;
 use crate::fetch::tls::KnownTime;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
-use crate::service::Service;
+use crate::service::{Service, ServiceOptions};
 use crate::slot::AppFolder;
 use crate::store::shared::SharedStore;
 use crate::store::state;
@@ -236,7 +236,7 @@ impl Node {
             }
             None => from_disk(&name, &folder)?,
         };
-        let options = (&self.config.service).into();
+        let options = ServiceOptions::of(&self.config, &name);
         let service = Service::open(
             name.clone(),
             &folder.service(),
@@ -250,6 +250,7 @@ impl Node {
             journal: RefCell::new(journal),
             service,
             monitor: RefCell::default(),
+            outage: Cell::default(),
             wanted: RefCell::default(),
             seals: RefCell::default(),
             order: RefCell::default(),

@@ -72,6 +72,7 @@ pub(super) fn program<'a>(
 /// not in it, only the file that holds them.
 #[must_use]
 pub(super) fn environment(launch: &Launch, instance: &str) -> BTreeMap<OsString, OsString> {
+    let port = launch.port.map(|port| ("SANAGA_PORT", port.to_string().into()));
     let pairs: [(&str, OsString); 9] = [
         ("PATH", PATH.into()),
         ("LANG", "C.UTF-8".into()),
@@ -85,6 +86,7 @@ pub(super) fn environment(launch: &Launch, instance: &str) -> BTreeMap<OsString,
     ];
     pairs
         .into_iter()
+        .chain(port)
         .map(|(name, value)| (name.into(), value))
         .collect()
 }
