@@ -20,6 +20,7 @@ mod spawn;
 mod systemd;
 #[cfg(test)]
 mod tests;
+mod unit;
 mod upstream;
 mod user;
 

@@ -175,10 +175,20 @@ pub struct Fault {
 impl Fault {
     /// A fault as a typed error describes it.
     pub fn of(error: &dyn Coded) -> Self {
+        let args = error.args();
+        let words: Vec<&str> = ["probe", "problem"]
+            .iter()
+            .filter_map(|name| args.get(name).map(String::as_str))
+            .collect();
+        let detail = if words.is_empty() {
+            error.to_string()
+        } else {
+            words.join(": ")
+        };
         Self {
             code: error.code(),
             retry: error.retry(),
-            detail: error.to_string().chars().take(200).collect(),
+            detail: detail.chars().take(200).collect(),
         }
     }
 }

@@ -159,7 +159,6 @@ fn caddy(folder: &Path, file: &Path, port: u16, admin: u16) -> String {
         "{{
     admin 127.0.0.1:{admin}
     auto_https off
-    persist_config off
     storage file_system {folder}/storage
 }}
 http://127.0.0.1:{port} {{
