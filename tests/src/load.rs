@@ -92,7 +92,9 @@ impl Load {
     pub fn finish(self) -> Result<Tally> {
         self.shared.is_over.store(true, Ordering::SeqCst);
         for worker in self.workers {
-            worker.join().map_err(|_| anyhow!("a worker of the load broke"))?;
+            worker
+                .join()
+                .map_err(|_| anyhow!("a worker of the load broke"))?;
         }
         let tally = self.shared.tally.lock();
         Ok(tally.unwrap_or_else(PoisonError::into_inner).clone())
@@ -146,7 +148,9 @@ impl Shared {
     fn once(&self, kept: &mut Option<TcpStream>) -> Result<(), Broken> {
         let mut stream = match kept.take() {
             Some(stream) => stream,
-            None => self.connect().map_err(|error| Broken::Other(format!("connect: {error}")))?,
+            None => self
+                .connect()
+                .map_err(|error| Broken::Other(format!("connect: {error}")))?,
         };
         let connection = match self.mode {
             Mode::Fresh => "close",

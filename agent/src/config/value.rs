@@ -405,7 +405,11 @@ mod tests {
         let command = Kind::CommandOrAuto.check_text(" nginx  -t ");
         assert_eq!(command, Ok(Value::List(words)));
         assert_eq!(Kind::CommandOrAuto.check_text("auto"), Ok(Value::Auto));
-        assert!(Kind::CommandOrAuto.check(Raw::Text("nginx".into())).is_err());
+        assert!(
+            Kind::CommandOrAuto
+                .check(Raw::Text("nginx".into()))
+                .is_err()
+        );
         assert_eq!(Kind::UrlOrNone.check_text("none"), Ok(Value::Auto));
         assert!(Kind::UrlOrNone.check_text("https://x/").is_err());
     }

@@ -51,8 +51,7 @@ impl Node {
             | Phase::Refused { .. }
             | Phase::NeedsHands => journal.installed.as_ref(),
         };
-        let manifest =
-            next.map(|next| self.helper.installed_manifest(&app.folder, next.slot));
+        let manifest = next.map(|next| self.helper.installed_manifest(&app.folder, next.slot));
         matches!(manifest, Some(Ok((_, manifest))) if manifest.service.strategy() == Strategy::BlueGreen)
     }
 
@@ -66,7 +65,11 @@ impl Node {
         launch: &Launch,
         manifest: &Manifest,
     ) -> Result<(), Failure> {
-        let begun = app.service.begin_beside(launch).await.map_err(Failure::of)?;
+        let begun = app
+            .service
+            .begin_beside(launch)
+            .await
+            .map_err(Failure::of)?;
         if !begun.is_alone && !begun.serves {
             let taken = match self.until_healthy(app, &begun, manifest).await {
                 Ok(()) => self.take_over(app, &begun).await,

@@ -77,10 +77,7 @@ impl Node {
 
     /// Has probes look at whatever runs, also after a restart of the agent or of the service.
     pub async fn watch_what_runs(&self, app: &App) {
-        let ServiceStatus::Running {
-            slot, pid, up, ..
-        } = app.service.status().await
-        else {
+        let ServiceStatus::Running { slot, pid, up, .. } = app.service.status().await else {
             return;
         };
         let (Some(number), Some(launch)) = (number_of(&slot), app.service.wanted()) else {

@@ -118,7 +118,9 @@ impl ProbeHistory {
         let is_eager = self.side == Side::Unknown && last.at < self.counts_from(spec);
         let pause = if is_eager {
             let since = last.at.saturating_sub(self.started);
-            (since / EAGER_PART).clamp(EAGER_MIN, EAGER_MAX).min(interval)
+            (since / EAGER_PART)
+                .clamp(EAGER_MIN, EAGER_MAX)
+                .min(interval)
         } else {
             interval
         };

@@ -15,7 +15,7 @@ use super::{Service, ServiceError, Upstream};
 /// Between two looks at an instance that is to end.
 const LOOK: Duration = Duration::from_millis(50);
 /// Ports of the node's range that are tried.
-const TRIES: u16 = 64;
+const TRIES: u64 = 64;
 
 /// An instance that runs, and may be told to the proxy.
 #[derive(Debug, Clone)]
@@ -57,7 +57,11 @@ impl Service {
         } else {
             None
         };
-        if here.process.launch().is_some_and(|old| !old.is_same(launch)) {
+        if here
+            .process
+            .launch()
+            .is_some_and(|old| !old.is_same(launch))
+        {
             self.make_room(here).await?;
         }
         let port = match at {
@@ -224,12 +228,12 @@ impl Service {
             return free.ok_or_else(|| no_port(launch));
         }
         let (low, high) = self.ports;
-        let count = high.saturating_sub(low).saturating_add(1);
+        let all = u64::from(high.saturating_sub(low)) + 1;
         let mut hasher = DefaultHasher::new();
         launch.app.as_str().hash(&mut hasher);
-        let begin = u16::try_from(hasher.finish() % u64::from(count)).unwrap_or(0);
-        (0..TRIES.min(count))
-            .map(|step| low + (u32::from(begin) + u32::from(step)).rem_euclid(count.into()) as u16)
+        let begin = hasher.finish() % all;
+        (0..TRIES.min(all))
+            .filter_map(|step| low.checked_add(u16::try_from((begin + step) % all).ok()?))
             .find(|port| {
                 Some(*port) != taken && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
             })

@@ -1,6 +1,7 @@
 //! One instance of an app. A service has two, so that a `blue-green` release can come up beside the
 //! one that serves; any other release uses one of them alone.
 
+use std::os::unix::fs::lchown;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use sanaga_proto::manifest::ServiceKind;
 
 use super::launch::Launch;
 use super::process::Process;
-use super::{ServiceError, ServiceOptions, ServiceStatus, command, running, sockets, systemd};
+use super::{ServiceError, ServiceOptions, ServiceStatus};
+use super::{command, running, sockets, systemd, user};
 use crate::clock::Clock;
 
 /// An instance, or the place for one.
@@ -53,6 +55,10 @@ impl Lane {
         }
         self.stop().await?;
         self.process.end_strays(launch, beside).await?;
+        own_data(launch).map_err(|problem| ServiceError::Start {
+            app: launch.app.clone(),
+            problem,
+        })?;
         self.process.intend(launch)?;
         match launch.spec.kind {
             ServiceKind::Process => self.process.begin(),
@@ -110,4 +116,14 @@ impl Lane {
         let is_quiet = || self.port().is_none_or(|port| !sockets::is_connected(port));
         since >= kept && (since >= kept.saturating_add(drain) || is_quiet())
     }
+}
+
+/// Gives the folder of data to the user that writes there. What another user wrote stays as it is.
+fn own_data(launch: &Launch) -> Result<(), String> {
+    let Some(account) = user::account(launch.spec.user.as_deref())? else {
+        return Ok(());
+    };
+    // The folder above belongs to the agent: nobody can have put a link here.
+    lchown(&launch.data, Some(account.uid), Some(account.gid))
+        .map_err(|error| format!("{}: {error}", launch.data.display()))
 }

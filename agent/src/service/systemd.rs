@@ -48,6 +48,7 @@ pub(super) async fn start(process: &Process, launch: &Launch) -> Result<(), Serv
         app: process.app().clone(),
         problem,
     };
+    is_here(process).map_err(failed)?;
     let units = units(process, launch).map_err(failed)?;
     for (name, text) in &units {
         let path = process.options.systemd_folder.join(name);
@@ -179,15 +180,20 @@ fn succeeded(ended: Result<Outcome, String>) -> Result<(), String> {
     }
 }
 
+fn is_here(process: &Process) -> Result<(), String> {
+    if process.options.systemd_folder.is_dir() {
+        return Ok(());
+    }
+    Err("systemd does not run this machine; choose another kind of service".to_owned())
+}
+
 async fn systemctl(
     process: &Process,
     verb: Verb,
     units: &[String],
     limit: Duration,
 ) -> Result<Outcome, String> {
-    if !process.options.systemd_folder.is_dir() {
-        return Err("systemd does not run this machine; choose another kind of service".to_owned());
-    }
+    is_here(process)?;
     let mut arguments = vec![verb.as_str().to_owned()];
     if !units.is_empty() {
         arguments.push("--".to_owned());

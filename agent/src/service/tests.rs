@@ -2,6 +2,7 @@
 //! sudden end is played by dropping the [`Service`], which leaves everything as SIGKILL would.
 
 mod adoption;
+mod beside;
 mod kinds;
 mod life;
 

@@ -93,7 +93,10 @@ impl Unit {
         if !has("RestartSec") {
             line("RestartSec", &format!("{}ms", restart.as_millis()));
         }
-        line("TimeoutStopSec", &launch.spec.stop_grace.as_secs().to_string());
+        line(
+            "TimeoutStopSec",
+            &launch.spec.stop_grace.as_secs().to_string(),
+        );
         for (key, value) in &self.plain {
             line(key, value);
         }
@@ -104,7 +107,10 @@ impl Unit {
     }
 
     fn working_directory(&self, slot: &Path) -> String {
-        let folder = self.folder.as_ref().map_or_else(|| slot.to_owned(), |inside| slot.join(inside));
+        let folder = self
+            .folder
+            .as_ref()
+            .map_or_else(|| slot.to_owned(), |inside| slot.join(inside));
         folder.display().to_string().replace('%', "%%")
     }
 
@@ -116,8 +122,16 @@ impl Unit {
         };
         let own = &self.limits;
         [
-            ("MemoryMax", least(own.memory_bytes_max, allowed.memory_bytes_max), ""),
-            ("CPUQuota", least(own.cpu_percent_max, allowed.cpu_percent_max), "%"),
+            (
+                "MemoryMax",
+                least(own.memory_bytes_max, allowed.memory_bytes_max),
+                "",
+            ),
+            (
+                "CPUQuota",
+                least(own.cpu_percent_max, allowed.cpu_percent_max),
+                "%",
+            ),
             ("TasksMax", least(own.tasks_max, allowed.tasks_max), ""),
             ("LimitNOFILE", least(own.files_max, allowed.files_max), ""),
         ]

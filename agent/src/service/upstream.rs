@@ -110,7 +110,8 @@ impl Upstream {
     }
 
     fn text(&self, port: u16, what: &str) -> String {
-        let head = format!("# {what}. Written by sanaga-agent, which replaces it at each switch.\n");
+        let head =
+            format!("# {what}. Written by sanaga-agent, which replaces it at each switch.\n");
         let app = &self.app;
         match self.proxy {
             Proxy::Nginx => format!("{head}upstream {app} {{\n    server {HOST}{port};\n}}\n"),

@@ -11,7 +11,9 @@ use std::path::{Component, Path, PathBuf};
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, TreeRoot, Version};
-use sanaga_proto::manifest::{LimitSection, Manifest, Notes, Probe, Risk, ServiceSection, SettingSpec, Source};
+use sanaga_proto::manifest::{
+    LimitSection, Manifest, Notes, Probe, Risk, ServiceSection, SettingSpec, Source,
+};
 
 use section::{At, File, Section};
 

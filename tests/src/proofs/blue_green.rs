@@ -1,5 +1,6 @@
 //! One release takes over from another and no customer sees it: the real agent switches a real proxy
-//! under load, and goes back; and a service that restarts is away hardly longer than it takes to start.
+//! under load, goes back, takes back what is broken, and is killed in the middle; and a service that
+//! restarts is away hardly longer than it takes to start.
 
 mod proxy;
 mod restart;
@@ -10,9 +11,10 @@ use super::{Args, Outcome, Proof, missing};
 use crate::link::Plan;
 use crate::load::{Load, Mode, Tally};
 use crate::needs::{Need, first_missing};
-use crate::notebook::Release;
+use crate::notebook::{Broken, Release};
+use crate::seed::Rng;
 use crate::site::{Controller, Node, Seat};
-use crate::world::World;
+use crate::world::{PATIENCE, Step, World, eventually};
 use proxy::{Kind, Proxy};
 
 /// The proof.
@@ -62,6 +64,10 @@ fn measure(world: &World, args: &Args, size: Size) -> Result<Outcome> {
     for number in 0..=size.switches {
         controller.publish(&release(number))?;
     }
+    // Each is newer than the one before, as an update must be.
+    let broken = release(size.switches + 1).broken(Broken::Health);
+    controller.publish(&broken.start_period_s(1))?;
+    controller.publish(&release(size.switches + 2))?;
     let mut outcome = Outcome::new();
     for kind in [Kind::Nginx, Kind::Caddy] {
         outcome = behind(world, &controller, kind, args, size, outcome)?;
@@ -90,10 +96,11 @@ fn behind(
     let mut seat = Seat::behind(Plan::new(args.seed));
     seat.toml.push_str(&proxy.agent_toml());
     let name = kind.as_str();
-    let node = controller.enrol_as("depot", name, seat)?;
+    let mut node = controller.enrol_as("depot", name, seat)?;
     switch(controller, &node, 0)?;
     proxy.start()?;
-    let loads = [Mode::Fresh, Mode::Kept].map(|mode| Load::start(proxy.port, "/version", mode, RATE));
+    let loads =
+        [Mode::Fresh, Mode::Kept].map(|mode| Load::start(proxy.port, "/version", mode, RATE));
     let mut backs = 0;
     for number in 1..=size.switches {
         switch(controller, &node, number)?;
@@ -104,18 +111,97 @@ fn behind(
         }
         ensure!(proxy.names_a_port()?, "the proxy is told of nothing");
     }
+    take_back_what_is_broken(controller, &node, size)?;
+    kill_in_the_middle(controller, &mut node, args, size)?;
     let [fresh, kept] = loads.map(Load::finish);
     let (fresh, kept) = (fresh?, kept?);
     show(name, "new connections", &fresh);
     show(name, "kept connections", &kept);
     let blind = blind_switch(&mut proxy)?;
-    show(name, "a switch to an instance that does not answer yet", &blind);
+    show(
+        name,
+        "a switch to an instance that does not answer yet",
+        &blind,
+    );
     ensure!(fresh.sent > 0 && kept.sent > 0, "nothing was asked");
-    let made = format!("{name}: {} switches, {backs} roll backs;", size.switches);
+    let switches = size.switches + 1;
+    let made =
+        format!("{name}: {switches} switches, {backs} roll backs, 1 broken release, 1 kill;");
     Ok(outcome
-        .at_most(&format!("{made} failed of {} on new connections", fresh.sent), fresh.failed, 0, "")
-        .at_most(&format!("of {} on kept ones", kept.sent), kept.failed, 0, "")
+        .at_most(
+            &format!("{made} failed of {} on new connections", fresh.sent),
+            fresh.failed,
+            0,
+            "",
+        )
+        .at_most(
+            &format!("of {} on kept ones", kept.sent),
+            kept.failed,
+            0,
+            "",
+        )
         .at_least("of a blind switch, caught", blind.failed, 1, ""))
+}
+
+/// A release that is not healthy never serves; the one before does all the time.
+fn take_back_what_is_broken(
+    controller: &Controller<'_>,
+    node: &Node<'_>,
+    size: Size,
+) -> Result<()> {
+    let before = node.app(APP)?.get("version").cloned();
+    let version = version(size.switches + 1);
+    controller.assign(&format!("{APP}@{version}"), &format!("node={}", node.name))?;
+    // It says that it was set aside; what the operator reads is not the matter here.
+    node.cmd()?.arg("pull").run()?;
+    eventually("the broken release is set aside", PATIENCE, || {
+        let app = node.app(APP)?;
+        let is_aside = app
+            .get("set_aside")
+            .is_some_and(|aside| *aside == version.as_str());
+        let phase = app
+            .get("phase")
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        ensure!(
+            !is_aside || app.get("version").cloned() == before,
+            "another release runs: {app}"
+        );
+        Ok(if is_aside {
+            Step::Done(())
+        } else {
+            Step::Waiting(phase)
+        })
+    })
+}
+
+/// The agent is killed while one instance takes over from the other, and goes on where it was.
+fn kill_in_the_middle(
+    controller: &Controller<'_>,
+    node: &mut Node<'_>,
+    args: &Args,
+    size: Size,
+) -> Result<()> {
+    let version = version(size.switches + 2);
+    controller.assign(&format!("{APP}@{version}"), &format!("node={}", node.name))?;
+    let after = Rng::stream(args.seed, "kill").within(&(0..=150));
+    eventually("the switch begins", PATIENCE, || {
+        let log = node.agent().context("the agent")?.text();
+        let begins = format!("app={APP} phase=activating effect=SwapCurrent");
+        // Before it came the first installation, the switches and the broken release.
+        let began = log.matches(&begins).count() > size.switches as usize + 2;
+        Ok(if began {
+            Step::Done(())
+        } else {
+            Step::Waiting(String::new())
+        })
+    })?;
+    std::thread::sleep(std::time::Duration::from_millis(after));
+    node.kill()?;
+    eprintln!("the agent was killed {after} ms after it was seen to switch");
+    node.start()?;
+    node.wait_for(APP, &version, "committed")?;
+    Ok(())
 }
 
 fn show(proxy: &str, what: &str, tally: &Tally) {

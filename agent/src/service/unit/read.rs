@@ -60,7 +60,10 @@ pub(in super::super) fn read(text: &str, user: Option<&str>) -> Result<Unit, Str
             continue;
         }
         let at = |problem: String| format!("line {number}: {problem}");
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             if !["Unit", "Service", "Install"].contains(&name) {
                 return Err(at(format!("[{name}] is not allowed")));
             }
@@ -173,7 +176,9 @@ fn command_line(value: &str) -> Result<Vec<String>, String> {
         None => ("", value),
     };
     if rest.starts_with(['+', '!', '@', ':', '|', '-']) {
-        return Err(format!("`{rest}`: a prefix that gives rights is not allowed"));
+        return Err(format!(
+            "`{rest}`: a prefix that gives rights is not allowed"
+        ));
     }
     let words = words(rest)?;
     let Some((program, arguments)) = words.split_first() else {
@@ -217,8 +222,8 @@ fn environment(unit: &mut Unit, value: &str) -> Result<(), String> {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(format!("`{pair}` is not NAME=VALUE"));
         };
-        let is_name = !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_name =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !is_name || name.starts_with("SANAGA_") || name.starts_with("LD_") {
             return Err(format!("the variable `{name}` is not allowed"));
         }
@@ -232,7 +237,7 @@ fn inside(path: &str) -> Result<String, String> {
     let stays = Path::new(path)
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if path.is_empty() || !stays || path.contains(['%', '"', '$']) {
+    if path.is_empty() || path.starts_with('-') || !stays || path.contains(['%', '"', '$']) {
         return Err(format!("`{path}` is not inside the release"));
     }
     Ok(path.to_owned())
@@ -245,13 +250,20 @@ fn number(text: &str, key: &str) -> Result<u64, String> {
 
 /// systemd.resource-control(5): K, M, G and T are powers of 1,024.
 fn bytes(text: &str, key: &str) -> Result<u64, String> {
-    let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1_u64 << 40)];
+    let units = [
+        ("K", 1 << 10),
+        ("M", 1 << 20),
+        ("G", 1 << 30),
+        ("T", 1_u64 << 40),
+    ];
     let found = units
         .iter()
         .find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
     let (digits, size) = found.unwrap_or((text, 1));
     let count = number(digits, key)?;
-    count.checked_mul(size).ok_or_else(|| format!("{key} is too big"))
+    count
+        .checked_mul(size)
+        .ok_or_else(|| format!("{key} is too big"))
 }
 
 impl Unit {

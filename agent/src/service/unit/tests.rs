@@ -37,7 +37,9 @@ fn launch(command: &[&str]) -> Launch {
 }
 
 fn lines<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
-    text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+    text.lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        .collect()
 }
 
 #[test]
@@ -158,9 +160,15 @@ fn what_reaches_beyond_the_release_is_refused() {
     ] {
         let text = format!("[Service]\nExecStart=bin/shop\n{bad}\n");
         let found = read(&text, Some("shop"));
-        assert!(found.as_ref().is_err_and(|why| why.starts_with("line ")), "{bad}: {found:?}");
+        assert!(
+            found.as_ref().is_err_and(|why| why.starts_with("line ")),
+            "{bad}: {found:?}"
+        );
     }
-    assert!(read("[Service]\nType=simple\n", None).is_err(), "nothing to run");
+    assert!(
+        read("[Service]\nType=simple\n", None).is_err(),
+        "nothing to run"
+    );
     assert!(read("ExecStart=bin/shop\n", None).is_err(), "no section");
     let long = "#".repeat(70_000);
     assert!(read(&long, None).is_err());

@@ -48,7 +48,12 @@ async fn what_is_written_is_read_again() {
 async fn what_the_proxy_does_not_take_is_taken_back() {
     let folder = tempfile::tempdir().unwrap();
     let good = shop(folder.path(), Proxy::Nginx, "true", "true");
-    let bad_check = shop(folder.path(), Proxy::Nginx, "echo broken >&2; exit 3", "true");
+    let bad_check = shop(
+        folder.path(),
+        Proxy::Nginx,
+        "echo broken >&2; exit 3",
+        "true",
+    );
     let bad_reload = shop(folder.path(), Proxy::Nginx, "true", "exit 4");
     let problem = bad_check.tell(8081, "x", true).await.unwrap_err();
     assert!(problem.ends_with("ended with code 3: broken"), "{problem}");

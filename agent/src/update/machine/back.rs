@@ -154,7 +154,9 @@ impl Turn<'_> {
             Seen::Ours => None,
             Seen::Rising => Some(Effect::Wait { seconds: 1 }),
             Seen::Other if !self.facts.beside => Some(self.wait(self.policy.idle_s)),
-            Seen::Other | Seen::Down if is_paused && is_linked => Some(self.wait(self.policy.idle_s)),
+            Seen::Other | Seen::Down if is_paused && is_linked => {
+                Some(self.wait(self.policy.idle_s))
+            }
             Seen::Other | Seen::Down if self.fault(EffectKind::StartService).is_some() => {
                 Some(self.wait(self.policy.idle_s))
             }

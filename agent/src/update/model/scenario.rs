@@ -430,9 +430,7 @@ fn beside() -> Vec<Scenario> {
     settings.end = Some((OLD.code, 2));
     let mut ordered = back("the operator goes back after a commit");
     let order = Then::Order(Order::Rollback);
-    ordered
-        .script
-        .push((When::Phase(Phase::Committed), order));
+    ordered.script.push((When::Phase(Phase::Committed), order));
     let mut in_probation = back("the operator goes back in probation");
     in_probation
         .script

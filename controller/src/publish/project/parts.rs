@@ -136,11 +136,7 @@ pub(super) fn probes(
         .collect()
 }
 
-fn probe(
-    file: &File<'_>,
-    table: At<DeTable<'_>>,
-    names: &[&str],
-) -> Result<Probe, Failure> {
+fn probe(file: &File<'_>, table: At<DeTable<'_>>, names: &[&str]) -> Result<Probe, Failure> {
     let known = [
         "http",
         "tcp",

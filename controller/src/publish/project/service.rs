@@ -123,13 +123,7 @@ fn take_over(
 ) -> Result<(), Failure> {
     let strategy = section.text("strategy")?;
     if let Some(found) = &strategy {
-        let chosen = word(
-            file,
-            "strategy",
-            found,
-            Strategy::ALL,
-            Strategy::as_str,
-        )?;
+        let chosen = word(file, "strategy", found, Strategy::ALL, Strategy::as_str)?;
         if chosen == Strategy::BlueGreen && out.kind == ServiceKind::None {
             let problem = "needs a service that runs, and kind is \"none\"";
             return Err(file.bad(found.at, "strategy", problem));

@@ -65,8 +65,16 @@ impl<'w> Proxy<'w> {
         let list = |words: &[String]| format!("{words:?}");
         let mut toml = format!("\n[upstream]\nkind = \"{kind}\"\nfile = \"{file}\"\n");
         // A string that is written does not fail.
-        let _ = writeln!(toml, "check = {}", list(&self.words(&["-t", "-q"], "validate")));
-        let _ = writeln!(toml, "reload = {}", list(&self.words(&["-s", "reload"], "reload")));
+        let _ = writeln!(
+            toml,
+            "check = {}",
+            list(&self.words(&["-t", "-q"], "validate"))
+        );
+        let _ = writeln!(
+            toml,
+            "reload = {}",
+            list(&self.words(&["-s", "reload"], "reload"))
+        );
         let _ = writeln!(toml, "look = \"http://127.0.0.1:{}/health\"", self.port);
         toml
     }
@@ -75,7 +83,14 @@ impl<'w> Proxy<'w> {
         let config = self.config.display().to_string();
         let words = match self.kind {
             Kind::Nginx => [&["nginx", "-c", &config], nginx].concat(),
-            Kind::Caddy => vec!["caddy", caddy, "--config", &config, "--adapter", "caddyfile"],
+            Kind::Caddy => vec![
+                "caddy",
+                caddy,
+                "--config",
+                &config,
+                "--adapter",
+                "caddyfile",
+            ],
         };
         words.into_iter().map(str::to_owned).collect()
     }

@@ -49,9 +49,14 @@ pub fn measure(
         .collect::<Result<_>>()?;
     own.sort();
     let own = own.get(own.len() / 2).copied().unwrap_or_default();
-    eprintln!("restart: no answer for {seen:?}; the agent says {said:?} ms; the app's own start takes {own:?}");
+    eprintln!(
+        "restart: no answer for {seen:?}; the agent says {said:?} ms; the app's own start takes {own:?}"
+    );
     let worst = seen.iter().max().copied().context("no restart")?;
-    ensure!(!worst.is_zero(), "a restart that nobody noticed: the customer does not look");
+    ensure!(
+        !worst.is_zero(),
+        "a restart that nobody noticed: the customer does not look"
+    );
     let beyond = worst.saturating_sub(own).as_millis();
     let apart = said
         .iter()
@@ -61,8 +66,18 @@ pub fn measure(
         .unwrap_or_default();
     let ms = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
     Ok(outcome
-        .at_most("restart beyond the app's own start", ms(beyond), RESTART_MS_MAX, "ms")
-        .at_most("the agent's figure is off by", ms(apart), RESTART_MS_MAX, "ms"))
+        .at_most(
+            "restart beyond the app's own start",
+            ms(beyond),
+            RESTART_MS_MAX,
+            "ms",
+        )
+        .at_most(
+            "the agent's figure is off by",
+            ms(apart),
+            RESTART_MS_MAX,
+            "ms",
+        ))
 }
 
 /// Brings a release to the node; the time without an answer as the agent measured it.
@@ -117,7 +132,9 @@ impl Customer {
     /// The longest time between an answer and the next one.
     fn longest_gap(self) -> Result<Duration> {
         self.is_over.store(true, Ordering::SeqCst);
-        self.asking.join().map_err(|_| anyhow!("the customer broke"))
+        self.asking
+            .join()
+            .map_err(|_| anyhow!("the customer broke"))
     }
 }
 
