@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const BYTES_MAX: u64 = 64 << 10;
 /// Where every instance listens.
 const HOST: &str = "127.0.0.1:";
+/// The kernel's setting of [`migrates`].
+const MIGRATES: &str = "/proc/sys/net/ipv4/tcp_migrate_req";
 /// Where the proxies' programs are.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -82,6 +84,9 @@ impl Upstream {
         self.write(self.text(port, what).as_bytes())?;
         let mut told = self.command(&self.check).await;
         if told.is_ok() {
+            if self.proxy == Proxy::Caddy && !lenient && !migrates() {
+                tracing::warn!(app = %self.app, "net.ipv4.tcp_migrate_req is 0: caddy may reset connections that come while it reloads; see docs/services.md");
+            }
             told = match self.command(&self.reload).await {
                 Err(problem) if lenient => {
                     tracing::warn!(app = %self.app, problem, "the proxy is not reloaded; it reads the file when it starts");
@@ -145,6 +150,12 @@ impl Upstream {
             Err(error) => Err(format!("`{said}`: {error}")),
         }
     }
+}
+
+/// Whether the kernel hands connections that wait at a listener that is closed to the next one
+/// (ip-sysctl, since Linux 5.14). caddy opens a new listener at each reload and closes the old one.
+fn migrates() -> bool {
+    fs::read_to_string(MIGRATES).is_ok_and(|text| text.trim() == "1")
 }
 
 /// The port of the first address of ours in a line that is no comment.

@@ -15,7 +15,7 @@ use crate::notebook::{Broken, Release};
 use crate::seed::Rng;
 use crate::site::{Controller, Node, Seat};
 use crate::world::{PATIENCE, Step, World, eventually};
-use proxy::{Kind, Proxy};
+use proxy::{HandsOn, Kind, Proxy};
 
 /// The proof.
 pub const PROOF: Proof = Proof {
@@ -43,7 +43,7 @@ struct Size {
 const SHORT: Size = Size {
     switches: 3,
     back_every: 3,
-    restarts: 3,
+    restarts: 2,
 };
 const LONG: Size = Size {
     switches: 20,
@@ -55,6 +55,7 @@ fn run(args: &Args) -> Result<Outcome> {
     if let Some(reason) = first_missing(&[Need::Nginx, Need::Caddy]) {
         return Err(missing(reason));
     }
+    let _handed_on = HandsOn::begin()?;
     let size = if args.long { LONG } else { SHORT };
     World::run("blue-green", |world| measure(world, args, size))
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::http::get;
+use crate::proofs::missing;
 use crate::world::{PATIENCE, Proc, Step, World, eventually, free_port};
 
 /// Which proxy.
@@ -20,6 +21,33 @@ impl Kind {
         match self {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
+        }
+    }
+}
+
+/// Has the kernel hand connections on from a listener that closes, which caddy's reload needs
+/// (docs/services.md); as it was before when this is dropped.
+pub struct HandsOn(Option<String>);
+
+impl HandsOn {
+    const PATH: &str = "/proc/sys/net/ipv4/tcp_migrate_req";
+
+    pub fn begin() -> Result<Self> {
+        let before = std::fs::read_to_string(Self::PATH).unwrap_or_default();
+        if before.trim() == "1" {
+            return Ok(Self(None));
+        }
+        match std::fs::write(Self::PATH, "1") {
+            Ok(()) => Ok(Self(Some(before))),
+            Err(error) => Err(missing(format!("{} cannot be set: {error}", Self::PATH))),
+        }
+    }
+}
+
+impl Drop for HandsOn {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = std::fs::write(Self::PATH, before);
         }
     }
 }
