@@ -119,6 +119,14 @@ pub struct Limits {
     pub allow_kinds: BTreeSet<ServiceKind>,
     /// Users that services run as, beside the agent's own.
     pub allow_users: BTreeSet<String>,
+    /// Memory of a service, bytes; 0 is no limit.
+    pub memory_bytes_max: u64,
+    /// Processor time of a service, percent of one processor; 0 is no limit.
+    pub cpu_percent_max: u64,
+    /// Processes and threads of a service; 0 is no limit.
+    pub tasks_max: u64,
+    /// Open files of a process of a service; 0 is no limit.
+    pub files_max: u64,
 }
 
 /// `[slots]`
@@ -148,6 +156,33 @@ pub struct ServiceConfig {
     pub restart_max: Duration,
     /// Each app's output file, bytes.
     pub log_bytes_max: u64,
+    /// The first and the last port that `blue-green` services get.
+    pub ports: (u16, u16),
+    /// A `blue-green` instance that served runs on so long.
+    pub keep_old: Duration,
+}
+
+/// A proxy in front of services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Proxy {
+    Nginx,
+    Caddy,
+}
+
+/// `[upstream]`: how a proxy is told where an app listens. What is none follows the proxy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// The proxy, if there is one.
+    pub kind: Option<Proxy>,
+    /// The file that it includes.
+    pub file: Option<String>,
+    /// Checks its configuration.
+    pub check: Option<Vec<String>>,
+    /// Makes it read its configuration anew.
+    pub reload: Option<Vec<String>>,
+    /// A URL of the app behind the proxy.
+    pub look: Option<String>,
 }
 
 /// How much is logged.
@@ -200,6 +235,8 @@ pub struct Config {
     pub probation: Probation,
     /// `[service]`
     pub service: ServiceConfig,
+    /// `[upstream]`
+    pub upstream: UpstreamConfig,
     /// `[log]`
     pub log: Log,
     /// `[settings.APP]`: values that win over the assignment's; checked against the manifest later.

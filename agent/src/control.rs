@@ -188,6 +188,9 @@ pub struct AppReport {
     pub soak_left_s: Option<u64>,
     /// Probes that pass, of how many.
     pub probes: (u64, u64),
+    /// How long it did not answer in the last switch, milliseconds; none when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_ms: Option<u64>,
     /// The last failure: its number and the words of its message.
     pub failure: Option<(u16, BTreeMap<String, String>)>,
 }

@@ -156,6 +156,8 @@ not-allowed = { $app } asks for what this node does not allow: { $problem }
     .hint = the site's administrator may allow it in agent.toml
 needs-hands = { $app } needs somebody: { $cause }
     .hint = call the operator; what runs is left running
+proxy-failed = the proxy in front of { $app } does not switch: { $problem }
+    .hint = the release before serves on; check the proxy, and [upstream] in agent.toml
 no-such-release = no release `{ $release }`
     .hint =
         { $near ->

@@ -156,6 +156,8 @@ not-allowed = { $app } demande ce que ce nœud n'autorise pas : { $problem }
     .hint = l'administrateur du site peut l'autoriser dans agent.toml
 needs-hands = { $app } a besoin de quelqu'un : { $cause }
     .hint = appelez l'opérateur ; ce qui tourne reste en marche
+proxy-failed = le mandataire devant { $app } ne bascule pas : { $problem }
+    .hint = la version d'avant reste en service ; vérifiez le mandataire, et [upstream] dans agent.toml
 no-such-release = pas de version « { $release } »
     .hint =
         { $near ->

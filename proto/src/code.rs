@@ -211,6 +211,8 @@ codes! {
     NOT_ALLOWED = 511, Refused, Never, "not-allowed";
     /// Somebody must come. Args: `app`, `cause`.
     NEEDS_HANDS = 512, Failure, Never, "needs-hands";
+    /// The proxy in front of an app does not take its new instance. Args: `app`, `problem`.
+    PROXY_FAILED = 520, Failure, Later, "proxy-failed";
 
     // 06xx controller
     /// No such release. Args: `release`, `near` (may be empty).

@@ -34,13 +34,23 @@ numbered! {
     }
 }
 
+numbered! {
+    /// How a new release takes the place of the one before.
+    pub enum Strategy ("strategy") {
+        /// The old one stops, then the new one starts.
+        Restart = 1 "restart",
+        /// The new one starts beside the old one, and takes over once it is healthy.
+        BlueGreen = 2 "blue-green",
+    }
+}
+
 fields! {
     /// The service of a release.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct ServiceSection ("service") {
         /// Who keeps it running.
         1 required kind: ServiceKind,
-        /// `process`: program and arguments; a relative program is inside the release.
+        /// `process` and `systemd`: program and arguments; a relative program is inside the release.
         2 list command: String,
         /// `command`: how to start.
         3 list start: String,
@@ -48,12 +58,34 @@ fields! {
         4 list stop: String,
         /// `command`: exit code 0 while it runs.
         5 list status: String,
-        /// `systemd`: the units.
+        /// `systemd`: the units, as paths inside the release.
         6 list units: String,
         /// From the polite signal to the other one, seconds; 10 when left out.
         7 optional stop_grace_s: u64,
         /// The user it runs as.
         8 optional user: String,
+        /// How a new release takes over; `restart` when left out.
+        9 optional strategy: Strategy,
+        /// `blue-green`: the two ports that its instances listen on, on 127.0.0.1; the node's own
+        /// range when left out.
+        10 list ports: u64,
+        /// `blue-green`: an instance that serves no longer runs on at least so long, seconds.
+        11 optional drain_s: u64,
+    }
+}
+
+fields! {
+    /// What a service may use; agent.toml may allow less.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct LimitSection ("limits") {
+        /// Memory, bytes.
+        1 optional memory_bytes_max: u64,
+        /// Processor time, percent of one processor.
+        2 optional cpu_percent_max: u64,
+        /// Processes and threads.
+        3 optional tasks_max: u64,
+        /// Open files of one process.
+        4 optional files_max: u64,
     }
 }
 
@@ -121,6 +153,32 @@ fields! {
     }
 }
 
+impl ServiceSection {
+    /// A section that says nothing but its kind.
+    #[must_use]
+    pub fn of_kind(kind: ServiceKind) -> Self {
+        Self {
+            kind,
+            command: Vec::new(),
+            start: Vec::new(),
+            stop: Vec::new(),
+            status: Vec::new(),
+            units: Vec::new(),
+            stop_grace_s: None,
+            user: None,
+            strategy: None,
+            ports: Vec::new(),
+            drain_s: None,
+        }
+    }
+
+    /// How a new release takes over.
+    #[must_use]
+    pub fn strategy(&self) -> Strategy {
+        self.strategy.unwrap_or(Strategy::Restart)
+    }
+}
+
 impl SettingSpec {
     /// Checks a value's type and bounds.
     ///
@@ -179,7 +237,7 @@ fields! {
 }
 
 fields! {
-    /// The description of a release. Keys 15 to 19 are kept for data, migration and limits.
+    /// The description of a release. Keys 15 to 18 are kept for data and migration.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Manifest ("manifest") {
         /// The app.
@@ -206,6 +264,8 @@ fields! {
         13 optional source: Source,
         /// What changed.
         14 optional notes: Notes,
+        /// What its service may use.
+        19 optional limits: LimitSection,
     }
 }
 

@@ -20,6 +20,10 @@ pub enum Need {
     Pip,
     /// `strace`.
     Strace,
+    /// `nginx`, as Debian has it.
+    Nginx,
+    /// `caddy`, as Debian has it.
+    Caddy,
     /// The superuser.
     Root,
     /// Mount namespaces, with the tools that make and enter them.
@@ -38,6 +42,8 @@ impl Need {
             Self::Node => tool("node", &["--version"]),
             Self::Pip => tool("python3", &["-c", "import venv, ensurepip"]),
             Self::Strace => tool("strace", &["-V"]),
+            Self::Nginx => tool("nginx", &["-v"]),
+            Self::Caddy => tool("caddy", &["version"]),
             Self::Root => (!rustix::process::geteuid().is_root()).then(|| "not root".to_owned()),
             Self::Namespaces => tool("unshare", &["-m", "true"])
                 .or_else(|| tool("nsenter", &["--version"]))

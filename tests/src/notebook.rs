@@ -32,6 +32,7 @@ pub struct Release {
     start_period_s: u32,
     failures_max: u32,
     photo_bytes: usize,
+    is_beside: bool,
 }
 
 impl Release {
@@ -46,6 +47,7 @@ impl Release {
             start_period_s: 10,
             failures_max: 2,
             photo_bytes: 0,
+            is_beside: false,
         }
     }
 
@@ -67,6 +69,13 @@ impl Release {
     #[must_use]
     pub fn photo_bytes(mut self, bytes: usize) -> Self {
         self.photo_bytes = bytes;
+        self
+    }
+
+    /// One that starts beside the release before, on a port that the node gives it (`blue-green`).
+    #[must_use]
+    pub fn beside(mut self) -> Self {
+        self.is_beside = true;
         self
     }
 
@@ -123,6 +132,11 @@ impl Release {
     }
 
     fn toml(&self) -> String {
+        let take_over = if self.is_beside {
+            "strategy = \"blue-green\"\ndrain_s = 1\n"
+        } else {
+            "\n[settings.port]\ntype = \"integer\"\ndefault = 8080\nmin = 1024\nmax = 65535\n"
+        };
         format!(
             r#"app = "{}"
 version = "{}"
@@ -132,13 +146,7 @@ risk = "low"
 [service]
 kind = "process"
 command = ["bin/notebook"]
-
-[settings.port]
-type = "integer"
-default = 8080
-min = 1024
-max = 65535
-
+{take_over}
 [[probe]]
 http = "http://127.0.0.1:{{port}}/health"
 failures_max = {}

@@ -7,6 +7,7 @@
 
 mod attacks;
 mod bad_use;
+mod blue_green;
 mod cuts;
 mod first_hour;
 mod footprint;
@@ -33,6 +34,7 @@ pub const ALL: &[Proof] = &[
     python_tuf::PROOF,
     bad_use::PROOF,
     helper::PROOF,
+    blue_green::PROOF,
 ];
 
 /// One proof.

@@ -185,6 +185,7 @@ fn shop() -> AppReport {
         fetched: None,
         soak_left_s: None,
         probes: (1, 1),
+        outage_ms: None,
         failure: None,
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sanaga_proto::manifest::ServiceKind;
 use sanaga_proto::text::Language;
 
-use super::value::{Kind, Value};
-use super::{Config, LogFormat, LogLevel};
+use super::value::{Kind, Value, parse_ports};
+use super::{Config, LogFormat, LogLevel, Proxy};
 use crate::clock::ClockTrust;
 
 /// One key.
@@ -117,6 +117,19 @@ keys! {
         |c, v| c.limits.allow_users = v.list().iter().cloned().collect(),
         "The users that a release may run as, beside the one that the agent runs as.";
 
+    "limits.memory_bytes_max", bytes(0), "0",
+        |c, v| c.limits.memory_bytes_max = v.integer(),
+        "The most memory that a service may ask for; a release that asks for none gets this. 0 is no limit. Holds for kind `systemd`.";
+    "limits.cpu_percent_max", Kind::Integer { min: 0, max: 100_000 }, "0",
+        |c, v| c.limits.cpu_percent_max = v.integer(),
+        "The most processor time of a service, percent of one processor; 0 is no limit. Holds for kind `systemd`.";
+    "limits.tasks_max", Kind::Integer { min: 0, max: 1 << 22 }, "0",
+        |c, v| c.limits.tasks_max = v.integer(),
+        "The most processes and threads of a service; 0 is no limit. Holds for kind `systemd`.";
+    "limits.files_max", Kind::Integer { min: 0, max: 1 << 30 }, "0",
+        |c, v| c.limits.files_max = v.integer(),
+        "The most open files of each process of a service; 0 is no limit. Holds for every kind.";
+
     "slots.keep_previous_h", Kind::Integer { min: 0, max: 8_760 }, "24",
         |c, v| c.slots.keep_previous = Duration::from_secs(v.integer().saturating_mul(3_600)),
         "The previous release stays on disk at least so long after a commit, hours.";
@@ -140,6 +153,33 @@ keys! {
     "service.log_bytes_max", bytes(16 << 10), "1 MiB",
         |c, v| c.service.log_bytes_max = v.integer(),
         "The output of each app is kept in a file of about this size and one older file.";
+
+    "service.ports", Kind::Ports, "20000-20999",
+        |c, v| c.service.ports = parse_ports(v.text()).unwrap_or(c.service.ports),
+        "The ports of `blue-green` services whose release names none.";
+    "service.keep_old_h", Kind::Integer { min: 0, max: 168 }, "24",
+        |c, v| c.service.keep_old = Duration::from_secs(v.integer().saturating_mul(3_600)),
+        "A `blue-green` instance that served runs on so long after the switch, hours, so that going back takes no start. A reboot ends it.";
+
+    "upstream.kind", Kind::Choice(&["none", "nginx", "caddy"]), "none",
+        |c, v| c.upstream.kind = match v.text() {
+            "nginx" => Some(Proxy::Nginx),
+            "caddy" => Some(Proxy::Caddy),
+            _ => None,
+        },
+        "The proxy in front of `blue-green` services; without one they are refused (docs/services.md).";
+    "upstream.file", Kind::PathOrAuto, "auto",
+        |c, v| c.upstream.file = (*v != Value::Auto).then(|| v.text().to_owned()),
+        "The file that says where the app listens; the proxy's configuration includes it. `{app}` is the app. `auto` is `/etc/nginx/sanaga/{app}.conf` or `/etc/caddy/sanaga/{app}.caddy`.";
+    "upstream.check", Kind::CommandOrAuto, "auto",
+        |c, v| c.upstream.check = (*v != Value::Auto).then(|| v.list().to_vec()),
+        "Checks the proxy's configuration before it is reloaded; an empty list is no check. `auto` is `nginx -t -q` or `caddy validate --config /etc/caddy/Caddyfile`.";
+    "upstream.reload", Kind::CommandOrAuto, "auto",
+        |c, v| c.upstream.reload = (*v != Value::Auto).then(|| v.list().to_vec()),
+        "Makes the proxy read its configuration anew. `auto` is `nginx -s reload` or `caddy reload --config /etc/caddy/Caddyfile`.";
+    "upstream.look", Kind::UrlOrNone, "none",
+        |c, v| c.upstream.look = (*v != Value::Auto).then(|| v.text().to_owned()),
+        "A URL of the app behind the proxy. After a reload it is asked until the answer comes through the new instance; else the switch is taken back. `{app}` is the app.";
 
     "log.level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info",
         |c, v| c.log.level = match v.text() {

@@ -51,6 +51,10 @@ fn every_key_changes_the_configuration() {
             }
             value::Kind::Choices(words) => words[0].to_owned(),
             value::Kind::Users => "www-data".to_owned(),
+            value::Kind::Ports => "30000-30999".to_owned(),
+            value::Kind::PathOrAuto => "/etc/{app}.conf".to_owned(),
+            value::Kind::CommandOrAuto => "true".to_owned(),
+            value::Kind::UrlOrNone => "http://127.0.0.1/{app}".to_owned(),
         };
         let mut config = Config::defaults().unwrap();
         let before = config.clone();

@@ -48,6 +48,14 @@ pub enum Kind {
     Choices(&'static [&'static str]),
     /// A list of names that a Unix user may have.
     Users,
+    /// Two ports, the first and the last of a range: `20000-20999`.
+    Ports,
+    /// An absolute path, in which `{app}` stands for the app; or `auto`.
+    PathOrAuto,
+    /// A program with its arguments; or `auto`.
+    CommandOrAuto,
+    /// An `http://` URL, in which `{app}` stands for the app; or `none`.
+    UrlOrNone,
 }
 
 /// A checked value.
@@ -197,6 +205,18 @@ impl Kind {
                 Some(name) => Err(format!("`{name}` is not the name of a user")),
                 None => Ok(Value::List(without_repetition(list))),
             },
+            (Self::Ports, Raw::Text(text)) if parse_ports(&text).is_some() => Ok(Value::Text(text)),
+            (Self::PathOrAuto | Self::CommandOrAuto, Raw::Text(text)) if text == "auto" => {
+                Ok(Value::Auto)
+            }
+            (Self::UrlOrNone, Raw::Text(text)) if text == "none" => Ok(Value::Auto),
+            (Self::PathOrAuto, Raw::Text(text)) if text.starts_with('/') => Ok(Value::Text(text)),
+            (Self::UrlOrNone, Raw::Text(text)) if text.starts_with("http://") => {
+                Ok(Value::Text(text))
+            }
+            (Self::CommandOrAuto, Raw::List(list)) if !list.iter().any(String::is_empty) => {
+                Ok(Value::List(list))
+            }
             (
                 Self::Integer { .. }
                 | Self::IntegerOrAuto { .. }
@@ -204,7 +224,11 @@ impl Kind {
                 | Self::Flag
                 | Self::Choice(_)
                 | Self::Choices(_)
-                | Self::Users,
+                | Self::Users
+                | Self::Ports
+                | Self::PathOrAuto
+                | Self::CommandOrAuto
+                | Self::UrlOrNone,
                 Raw::Integer(_) | Raw::Flag(_) | Raw::Text(_) | Raw::List(_) | Raw::Other(_),
             ) => Err(self.wish()),
         }
@@ -226,7 +250,13 @@ impl Kind {
                 "false" | "0" => Raw::Flag(false),
                 _ => Raw::Text(text.to_owned()),
             },
-            Self::Choice(_) => Raw::Text(text.to_owned()),
+            Self::Choice(_) | Self::Ports | Self::PathOrAuto | Self::UrlOrNone => {
+                Raw::Text(text.to_owned())
+            }
+            Self::CommandOrAuto if text == "auto" => Raw::Text(text.to_owned()),
+            Self::CommandOrAuto => {
+                Raw::List(text.split_ascii_whitespace().map(str::to_owned).collect())
+            }
             Self::Choices(_) | Self::Users => Raw::List(
                 text.split(',')
                     .map(|word| word.trim().to_owned())
@@ -254,6 +284,12 @@ impl Kind {
             Self::Choice(words) => format!("must be one of {}", words.join(", ")),
             Self::Choices(words) => format!("must be a list out of {}", words.join(", ")),
             Self::Users => "must be a list of user names".to_owned(),
+            Self::Ports => "must be two ports from 1024 to 65535, as \"20000-20999\"".to_owned(),
+            Self::PathOrAuto => "must be an absolute path, or \"auto\"".to_owned(),
+            Self::CommandOrAuto => {
+                "must be a list of a program and its arguments, or \"auto\"".to_owned()
+            }
+            Self::UrlOrNone => "must be a URL that begins with http://, or \"none\"".to_owned(),
         }
     }
 }
@@ -278,6 +314,13 @@ fn parse_bytes(text: &str) -> Option<u64> {
     }
     let (_, size) = UNITS.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*size)
+}
+
+/// The first and the last port of a range.
+pub(super) fn parse_ports(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first >= 1_024 && first < last).then_some((first, last))
 }
 
 /// The rule of `useradd` (NAME_REGEX of Debian), which also keeps out `/`, `:` and spaces.
@@ -347,6 +390,28 @@ mod tests {
         assert!(Kind::Integer { min: 0, max: 9 }.check_text("auto").is_err());
         assert!(Kind::Flag.check_text("yes").is_err());
         assert!(Kind::Choice(&["a", "b"]).check_text("c").is_err());
+    }
+
+    #[test]
+    fn ports_paths_and_commands_are_what_they_say() {
+        assert!(Kind::Ports.check_text("20000-20999").is_ok());
+        for bad in ["", "80-90", "2000", "3000-2000", "2000-70000", "a-b"] {
+            assert!(Kind::Ports.check_text(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Kind::PathOrAuto.check_text("auto"), Ok(Value::Auto));
+        assert!(Kind::PathOrAuto.check_text("/etc/x/{app}").is_ok());
+        assert!(Kind::PathOrAuto.check_text("x/{app}").is_err());
+        let words = ["nginx", "-t"].map(str::to_owned).to_vec();
+        let command = Kind::CommandOrAuto.check_text(" nginx  -t ");
+        assert_eq!(command, Ok(Value::List(words)));
+        assert_eq!(Kind::CommandOrAuto.check_text("auto"), Ok(Value::Auto));
+        assert!(
+            Kind::CommandOrAuto
+                .check(Raw::Text("nginx".into()))
+                .is_err()
+        );
+        assert_eq!(Kind::UrlOrNone.check_text("none"), Ok(Value::Auto));
+        assert!(Kind::UrlOrNone.check_text("https://x/").is_err());
     }
 
     #[test]

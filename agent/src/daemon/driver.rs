@@ -41,7 +41,9 @@ async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
     // Whatever woke us up to here is seen by looking. Left standing, it would break off the transfer
     // that is decided now, and the bytes on their way would be paid for twice.
     let _seen = app.wake.notified().now_or_never();
+    node.tidy_service(app).await;
     node.watch_what_runs(app).await;
+    node.measure_outage(app);
     let facts = node.gather(app).await?;
     let before = app.journal.borrow().clone();
     let decision = next(&before, &facts, &node.policy(app));

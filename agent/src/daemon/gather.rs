@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::TreeRoot;
-use sanaga_proto::manifest::{Manifest, ServiceKind};
+use sanaga_proto::manifest::{Manifest, ServiceKind, Strategy};
 use sanaga_proto::wire::assignment::{AssignedApp, Assignment};
 
 use super::node::{App, Node, Wanted};
@@ -54,6 +54,8 @@ impl Node {
             current: observed.current,
             previous: observed.previous,
             service,
+            beside: self.runs_beside(app),
+            outage_ms: app.outage.get().lasted_ms(),
             probe: self.verdict_of(app, &service),
             data: DataSnapshot::NotDeclared,
             free_bytes,
@@ -167,6 +169,11 @@ impl Node {
                 "services of kind {}",
                 manifest.service.kind
             )));
+        }
+        let is_beside = manifest.service.strategy() == Strategy::BlueGreen;
+        if is_beside && self.config.upstream.kind.is_none() {
+            let problem = "strategy blue-green, and agent.toml names no proxy (upstream.kind)";
+            return Err(refuse(problem.to_owned()));
         }
         match &manifest.service.user {
             Some(user) if !limits.allow_users.contains(user) => Err(refuse(format!("user {user}"))),

@@ -2,6 +2,7 @@
 //! one that listens on the local socket; all on one thread, none decides anything itself. Before that,
 //! it waits until this machine is enrolled.
 
+mod beside;
 mod changes;
 mod driver;
 mod fetching;
@@ -11,6 +12,7 @@ mod hosts;
 mod installing;
 mod node;
 mod orders;
+mod outage;
 mod perform;
 mod poller;
 mod renewing;

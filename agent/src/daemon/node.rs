@@ -11,6 +11,7 @@ use sanaga_proto::manifest::Manifest;
 use sanaga_proto::trust::{self, Floors, Moment};
 use tokio::sync::{Notify, oneshot};
 
+use super::outage::Outage;
 use crate::clock::{Clock, Reading};
 use crate::config::{Config, Paths};
 use crate::fetch::retry::Breaker;
@@ -67,6 +68,7 @@ pub struct App {
     pub journal: RefCell<Journal>,
     pub service: Service,
     pub monitor: RefCell<Option<Watched>>,
+    pub outage: Cell<Outage>,
     pub wanted: RefCell<Option<Rc<Wanted>>>,
     pub seals: RefCell<BTreeMap<SlotNumber, Seal>>,
     pub order: RefCell<Option<(Order, oneshot::Sender<Answer>)>>,

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::gather::number_of;
 use super::node::{App, Node, Watched};
+use super::outage::Outage;
 use crate::health::{Monitor, ProbeSpec};
 use crate::helper::Settings;
 use crate::identity;
@@ -32,6 +33,9 @@ impl Node {
             Effect::Stage { target } => self.stage(app, target).await,
             Effect::StopService => {
                 app.monitor.borrow_mut().take();
+                if matches!(app.service.status().await, ServiceStatus::Running { .. }) {
+                    app.outage.set(Outage::begin(self.clock.uptime()));
+                }
                 app.service.stop().await.map_err(Failure::of)
             }
             Effect::SwapCurrent { to_slot } => {
@@ -73,35 +77,29 @@ impl Node {
 
     /// Has probes look at whatever runs, also after a restart of the agent or of the service.
     pub async fn watch_what_runs(&self, app: &App) {
-        let ServiceStatus::Running {
-            slot, pid, up_s, ..
-        } = app.service.status().await
-        else {
+        let ServiceStatus::Running { slot, pid, up, .. } = app.service.status().await else {
             return;
         };
         let (Some(number), Some(launch)) = (number_of(&slot), app.service.wanted()) else {
             return;
         };
         let settings = launch.settings_digest;
-        let now_s = self.clock.read().uptime_s;
+        let started = self.clock.uptime().saturating_sub(up);
         if let Some(watched) = app.monitor.borrow_mut().as_mut()
             && (watched.slot, watched.settings) == (number, settings)
         {
             if watched.pid != pid {
                 watched.pid = pid;
-                watched.monitor.restarted(now_s.saturating_sub(up_s));
+                watched.monitor.restarted(started);
             }
             return;
         }
         let Ok((_, manifest)) = self.helper.installed_manifest(&app.folder, number) else {
             return;
         };
-        let text = std::fs::read_to_string(&launch.settings).unwrap_or_default();
-        let values = Settings::from_text(&manifest, &text);
-        match probes(&manifest, &values) {
+        match probes(&manifest, &launch) {
             Ok(specs) => {
-                let started_s = now_s.saturating_sub(up_s);
-                let monitor = Monitor::start(specs, &Arc::new(launch), started_s, &self.clock);
+                let monitor = Monitor::start(specs, &Arc::new(launch), started, &self.clock);
                 let watched = Watched {
                     slot: number,
                     settings,
@@ -179,13 +177,18 @@ impl Node {
         let launch = Launch {
             app: app.name.clone(),
             version: installed.release.version.clone(),
-            spec: ServiceSpec::from(&manifest.service),
+            spec: ServiceSpec::of(&manifest, &self.config.limits),
             slot,
             settings,
             settings_digest: installed.release.settings,
             data,
+            port: None,
         };
-        app.service.start(&launch).await.map_err(Failure::of)?;
+        if launch.spec.beside.is_some() && app.service.upstream().is_some() {
+            self.start_beside(app, &launch, &manifest).await?;
+        } else {
+            app.service.start(&launch).await.map_err(Failure::of)?;
+        }
         self.watch_what_runs(app).await;
         Ok(())
     }
@@ -214,12 +217,15 @@ impl Node {
     }
 }
 
-fn probes(manifest: &Manifest, settings: &Settings) -> Result<Vec<ProbeSpec>, Failure> {
+/// The probes of a launch, filled in.
+pub(super) fn probes(manifest: &Manifest, launch: &Launch) -> Result<Vec<ProbeSpec>, Failure> {
+    let text = std::fs::read_to_string(&launch.settings).unwrap_or_default();
+    let settings = Settings::from_text(manifest, &text);
     manifest
         .probes
         .iter()
         .map(|probe| {
-            ProbeSpec::new(probe, &settings.values).map_err(|error| {
+            ProbeSpec::new(probe, &settings.values, launch.port).map_err(|error| {
                 Failure::new(code::BAD_SETTING)
                     .arg("app", &manifest.app)
                     .arg("setting", &error.name)

@@ -90,6 +90,7 @@ impl Node {
                 self.policy(app).soak_s.saturating_sub(healthy)
             }),
             probes: probes_of(app),
+            outage_ms: app.outage.get().lasted_ms(),
             failure: app.failure.borrow().as_ref().map(words),
         }
     }

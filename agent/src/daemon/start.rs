@@ -29,7 +29,7 @@ use crate::disk;
 use crate::fetch::retry::Breaker;
 use crate::helper::Helper;
 use crate::identity::{Identity, IdentityFiles};
-use crate::service::Service;
+use crate::service::{Service, ServiceOptions};
 use crate::slot::AppFolder;
 use crate::store::shared::SharedStore;
 use crate::store::state;
@@ -252,7 +252,7 @@ impl Node {
             }
             None => from_disk(&name, &folder)?,
         };
-        let options = (&self.config.service).into();
+        let options = ServiceOptions::of(&self.config, &name);
         let service = Service::open(
             name.clone(),
             &folder.service(),
@@ -266,6 +266,7 @@ impl Node {
             journal: RefCell::new(journal),
             service,
             monitor: RefCell::default(),
+            outage: Cell::default(),
             wanted: RefCell::default(),
             seals: RefCell::default(),
             order: RefCell::default(),

@@ -76,18 +76,24 @@ pub struct ProbeSpec {
 }
 
 impl ProbeSpec {
-    /// A probe of the manifest, with `{name}` replaced by the setting's value.
+    /// A probe of the manifest, with `{name}` replaced by the setting's value, and `{port}` by the
+    /// port of the instance where it was given one.
     ///
     /// # Errors
     /// A placeholder without a setting.
     pub fn new(
         probe: &Probe,
         settings: &BTreeMap<SettingName, SettingValue>,
+        port: Option<u16>,
     ) -> Result<Self, TemplateError> {
+        let mut settings = settings.clone();
+        if let (Some(port), Ok(name)) = (port, "port".parse()) {
+            settings.insert(name, SettingValue::Integer(port.into()));
+        }
         let filled: Vec<String> = probe
             .target
             .iter()
-            .map(|text| fill(text, settings))
+            .map(|text| fill(text, &settings))
             .collect::<Result<_, _>>()?;
         let first = || filled.first().cloned().unwrap_or_default();
         Ok(Self {

@@ -36,13 +36,13 @@ pub struct ProbeState {
 }
 
 impl Monitor {
-    /// Begins to look at a service that was started at this time, seconds since boot. Needs a tokio
+    /// Begins to look at a service that was started at this time since boot. Needs a tokio
     /// runtime with I/O and time.
     #[must_use]
     pub fn start(
         specs: Vec<ProbeSpec>,
         launch: &Arc<Launch>,
-        started_s: u64,
+        started: Duration,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let ended = Arc::new(Notify::new());
@@ -52,7 +52,7 @@ impl Monitor {
                 Arc::new(Probe {
                     name: spec.target.to_string(),
                     spec,
-                    history: Mutex::new(ProbeHistory::new(started_s)),
+                    history: Mutex::new(ProbeHistory::new(started)),
                 })
             })
             .collect();
@@ -73,9 +73,9 @@ impl Monitor {
 
     /// The service was started again at this time: what was seen before does not count, and a new
     /// start period begins.
-    pub fn restarted(&self, started_s: u64) {
+    pub fn restarted(&self, started: Duration) {
         for probe in &self.probes {
-            probe.with(|history| *history = ProbeHistory::new(started_s));
+            probe.with(|history| *history = ProbeHistory::new(started));
         }
     }
 
@@ -87,14 +87,25 @@ impl Monitor {
     /// What each probe says now, in the order of the manifest.
     #[must_use]
     pub fn states(&self) -> Vec<ProbeState> {
-        let now_s = self.clock.uptime().as_secs();
+        let now = self.clock.uptime();
         self.probes
             .iter()
             .map(|probe| ProbeState {
                 name: probe.name.clone(),
-                verdict: probe.with(|history| verdict::verdict(history, &probe.spec, now_s)),
+                verdict: probe.with(|history| verdict::verdict(history, &probe.spec, now)),
             })
             .collect()
+    }
+
+    /// When the last of them was first seen well since the service was started, since boot; none
+    /// before that, and none without probes.
+    #[must_use]
+    pub fn first_success(&self) -> Option<Duration> {
+        let each = self
+            .probes
+            .iter()
+            .map(|probe| probe.with(|history| history.first_success()));
+        each.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// What they say together, and which one fails.
@@ -125,22 +136,22 @@ impl Probe {
 
 async fn watch(probe: Arc<Probe>, launch: Arc<Launch>, clock: Arc<dyn Clock>, ended: Arc<Notify>) {
     loop {
-        let due = Duration::from_secs(probe.with(|history| history.next_s(&probe.spec)));
+        let due = probe.with(|history| history.next(&probe.spec));
         let left = due.saturating_sub(clock.uptime());
         if !left.is_zero() {
             sleep(left).await;
             // A new start may have made the next look due at another time.
             continue;
         }
-        let started_s = probe.with(|history| history.started_s());
+        let started = probe.with(|history| history.started());
         let seen = look(&probe.spec, &launch).await;
         let done = Look {
-            at_s: clock.uptime().as_secs(),
+            at: clock.uptime(),
             problem: seen.err().map(|error| error.to_string()),
         };
         probe.with(|history| {
             // A look at the service as it was before says nothing of the one that runs now.
-            if history.started_s() == started_s {
+            if history.started() == started {
                 history.record(&probe.spec, done);
             }
         });

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::verdict::together;
 use super::*;
 use crate::clock::{Clock, ClockTrust, SystemClock};
-use crate::service::ServiceSpec;
+use crate::service::{Limits, ServiceSpec};
 
 fn spec(target: ProbeTarget) -> ProbeSpec {
     ProbeSpec {
@@ -39,7 +39,10 @@ fn launch() -> Launch {
             units: Vec::new(),
             stop_grace: Duration::from_secs(1),
             user: None,
+            beside: None,
+            limits: Limits::default(),
         },
+        port: None,
         slot: std::env::temp_dir(),
         settings: PathBuf::from("/nonexistent"),
         settings_digest: Digest::of(b""),
@@ -169,13 +172,17 @@ async fn exec_wants_the_end_with_0_and_in_time() {
     assert!(look(&absent, &launch).await.is_err());
 }
 
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
 /// Takes in looks at these times; `true` is success.
 fn history(spec: &ProbeSpec, looks: &[(u64, bool)]) -> ProbeHistory {
-    let mut history = ProbeHistory::new(100);
+    let mut history = ProbeHistory::new(secs(100));
     for (at_s, ok) in looks {
         let problem = (!ok).then(|| format!("bad at {at_s}"));
-        let at_s = *at_s;
-        history.record(spec, Look { at_s, problem });
+        let at = secs(*at_s);
+        history.record(spec, Look { at, problem });
     }
     history
 }
@@ -187,7 +194,7 @@ fn sides_change_at_their_thresholds_only() {
     });
     let of = |looks: &[(u64, bool)]| {
         let now_s = looks.last().map_or(100, |look| look.0);
-        verdict(&history(&spec, looks), &spec, now_s)
+        verdict(&history(&spec, looks), &spec, secs(now_s))
     };
     let failing = |failures, at_s| Verdict::Failing {
         failures,
@@ -219,19 +226,19 @@ fn failures_in_the_start_period_do_not_count_and_successes_do() {
     });
     let early: Vec<(u64, bool)> = (101..130).map(|at_s| (at_s, false)).collect();
     let mut seen = history(&spec, &early);
-    assert_eq!(verdict(&seen, &spec, 130), Verdict::Pending);
+    assert_eq!(verdict(&seen, &spec, secs(130)), Verdict::Pending);
     for at_s in [130, 140] {
         seen.record(
             &spec,
             Look {
-                at_s,
+                at: secs(at_s),
                 problem: Some("late".to_owned()),
             },
         );
-        assert_eq!(verdict(&seen, &spec, at_s), Verdict::Pending);
+        assert_eq!(verdict(&seen, &spec, secs(at_s)), Verdict::Pending);
     }
     let quick = history(&spec, &[(101, true), (102, true)]);
-    assert_eq!(verdict(&quick, &spec, 102), Verdict::Passing);
+    assert_eq!(verdict(&quick, &spec, secs(102)), Verdict::Passing);
 }
 
 #[test]
@@ -240,8 +247,8 @@ fn old_looks_say_nothing() {
         address: String::new(),
     });
     let seen = history(&spec, &[(131, true), (141, true)]);
-    assert_eq!(verdict(&seen, &spec, 141 + 22), Verdict::Passing);
-    assert_eq!(verdict(&seen, &spec, 141 + 23), Verdict::Pending);
+    assert_eq!(verdict(&seen, &spec, secs(141 + 22)), Verdict::Passing);
+    assert_eq!(verdict(&seen, &spec, secs(141 + 23)), Verdict::Pending);
 }
 
 #[test]
@@ -249,11 +256,20 @@ fn a_start_is_looked_at_often() {
     let spec = spec(ProbeTarget::Tcp {
         address: String::new(),
     });
-    assert_eq!(history(&spec, &[]).next_s(&spec), 100);
-    assert_eq!(history(&spec, &[(101, false)]).next_s(&spec), 102);
+    assert_eq!(history(&spec, &[]).next(&spec), secs(100));
+    let mut seen = ProbeHistory::new(secs(100));
+    for (after_ms, next_ms) in [(3, 23), (160, 180), (400, 450), (16_000, 17_000)] {
+        let at = secs(100) + Duration::from_millis(after_ms);
+        let problem = Some(String::new());
+        seen.record(&spec, Look { at, problem });
+        let next = secs(100) + Duration::from_millis(next_ms);
+        assert_eq!(seen.next(&spec), next, "{after_ms} ms after the start");
+    }
+    assert_eq!(seen.first_success(), None);
     let healthy = history(&spec, &[(101, true), (102, true)]);
-    assert_eq!(healthy.next_s(&spec), 112);
-    assert_eq!(history(&spec, &[(131, false)]).next_s(&spec), 141);
+    assert_eq!(healthy.next(&spec), secs(112));
+    assert_eq!(healthy.first_success(), Some(secs(101)));
+    assert_eq!(history(&spec, &[(131, false)]).next(&spec), secs(141));
 }
 
 #[test]
@@ -287,7 +303,7 @@ proptest! {
                 (row, max.max(row))
             }).1
         };
-        match verdict(&history(&spec, &looks), &spec, now_s) {
+        match verdict(&history(&spec, &looks), &spec, secs(now_s)) {
             Verdict::Pending => {}
             Verdict::Passing => prop_assert!(longest(&|look| Some(look.1)) >= successes_min),
             Verdict::Failing { .. } => {
@@ -320,8 +336,8 @@ async fn a_monitor_sees_a_service_fall_and_rise() {
         start_period_s: 0,
         ..spec(ProbeTarget::Http { url })
     };
-    let started_s = clock.uptime().as_secs();
-    let monitor = Monitor::start(vec![fast], &Arc::new(launch()), started_s, &clock);
+    let started = clock.uptime();
+    let monitor = Monitor::start(vec![fast], &Arc::new(launch()), started, &clock);
     let (name, verdict) = monitor.together();
     assert_eq!((name, verdict), (None, Verdict::Pending));
     monitor.looked().await;
@@ -334,7 +350,7 @@ async fn a_monitor_sees_a_service_fall_and_rise() {
     let failures = 1;
     assert_eq!(verdict, Verdict::Failing { failures, problem });
     status.store(200, Ordering::SeqCst);
-    monitor.restarted(clock.uptime().as_secs());
+    monitor.restarted(clock.uptime());
     assert_eq!(monitor.together().1, Verdict::Pending);
     monitor.looked().await;
     assert_eq!(monitor.together().1, Verdict::Passing);

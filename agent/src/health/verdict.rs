@@ -1,16 +1,21 @@
 //! What a row of looks means. Pure: looks and the time come in as arguments.
 
+use std::time::Duration;
+
 use super::ProbeSpec;
 
-/// Before a service has been seen healthy, and while failures do not count yet, it is looked at so
-/// often, seconds: a good start should be seen soon.
-const EAGER_S: u64 = 1;
+/// Before a service has been seen healthy, and while failures do not count yet, it is looked at
+/// again after an eighth of the time since its start, within these bounds: a good start is seen at
+/// once, and a slow one is not asked to death.
+const EAGER_PART: u32 = 8;
+const EAGER_MIN: Duration = Duration::from_millis(20);
+const EAGER_MAX: Duration = Duration::from_secs(1);
 
 /// One look that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
-    /// When it ended, seconds since boot.
-    pub at_s: u64,
+    /// When it ended, since boot.
+    pub at: Duration,
     /// What was wrong; none is success.
     pub problem: Option<String>,
 }
@@ -18,10 +23,11 @@ pub struct Look {
 /// What is remembered of the looks at one service since it was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeHistory {
-    started_s: u64,
+    started: Duration,
     successes_in_row: u64,
     failures_in_row: u64,
     side: Side,
+    first_success: Option<Duration>,
     last: Option<Look>,
 }
 
@@ -50,27 +56,35 @@ pub enum Verdict {
 }
 
 impl ProbeHistory {
-    /// Nothing was looked at since the service was started at this time, seconds since boot.
+    /// Nothing was looked at since the service was started at this time since boot.
     #[must_use]
-    pub fn new(started_s: u64) -> Self {
+    pub fn new(started: Duration) -> Self {
         Self {
-            started_s,
+            started,
             successes_in_row: 0,
             failures_in_row: 0,
             side: Side::Unknown,
+            first_success: None,
             last: None,
         }
     }
 
-    /// When the service was started, seconds since boot.
+    /// When the service was started, since boot.
     #[must_use]
-    pub fn started_s(&self) -> u64 {
-        self.started_s
+    pub fn started(&self) -> Duration {
+        self.started
+    }
+
+    /// When it was first seen well since it was started, since boot.
+    #[must_use]
+    pub fn first_success(&self) -> Option<Duration> {
+        self.first_success
     }
 
     /// Takes in a look. Successes count always; failures only after the start period.
     pub fn record(&mut self, spec: &ProbeSpec, look: Look) {
         if look.problem.is_none() {
+            self.first_success.get_or_insert(look.at);
             self.failures_in_row = 0;
             self.successes_in_row = self.successes_in_row.saturating_add(1);
             if self.successes_in_row >= spec.successes_min {
@@ -78,7 +92,7 @@ impl ProbeHistory {
             }
         } else {
             self.successes_in_row = 0;
-            if look.at_s >= self.counts_from_s(spec) {
+            if look.at >= self.counts_from(spec) {
                 self.failures_in_row = self.failures_in_row.saturating_add(1);
             }
             if self.failures_in_row >= spec.failures_max {
@@ -89,31 +103,40 @@ impl ProbeHistory {
         let before = self.last.take().and_then(|look| look.problem);
         let keep = self.side == Side::Unhealthy;
         self.last = Some(Look {
-            at_s: look.at_s,
+            at: look.at,
             problem: look.problem.or(before.filter(|_| keep)),
         });
     }
 
-    /// When the next look is due, seconds since boot.
+    /// When the next look is due, since boot.
     #[must_use]
-    pub fn next_s(&self, spec: &ProbeSpec) -> u64 {
+    pub fn next(&self, spec: &ProbeSpec) -> Duration {
         let Some(last) = &self.last else {
-            return self.started_s;
+            return self.started;
         };
-        let eager = self.side == Side::Unknown && last.at_s < self.counts_from_s(spec);
-        let pause_s = if eager { EAGER_S } else { spec.interval_s };
-        last.at_s.saturating_add(pause_s.min(spec.interval_s))
+        let interval = Duration::from_secs(spec.interval_s);
+        let is_eager = self.side == Side::Unknown && last.at < self.counts_from(spec);
+        let pause = if is_eager {
+            let since = last.at.saturating_sub(self.started);
+            (since / EAGER_PART)
+                .clamp(EAGER_MIN, EAGER_MAX)
+                .min(interval)
+        } else {
+            interval
+        };
+        last.at.saturating_add(pause)
     }
 
-    fn counts_from_s(&self, spec: &ProbeSpec) -> u64 {
-        self.started_s.saturating_add(spec.start_period_s)
+    fn counts_from(&self, spec: &ProbeSpec) -> Duration {
+        self.started
+            .saturating_add(Duration::from_secs(spec.start_period_s))
     }
 }
 
 /// What one probe says now. It changes sides only at its thresholds; after twice the time in which
 /// a look was due without one, it says nothing.
 #[must_use]
-pub fn verdict(history: &ProbeHistory, spec: &ProbeSpec, now_s: u64) -> Verdict {
+pub fn verdict(history: &ProbeHistory, spec: &ProbeSpec, now: Duration) -> Verdict {
     let Some(last) = &history.last else {
         return Verdict::Pending;
     };
@@ -121,7 +144,7 @@ pub fn verdict(history: &ProbeHistory, spec: &ProbeSpec, now_s: u64) -> Verdict 
         .interval_s
         .saturating_add(spec.timeout_s)
         .saturating_mul(2);
-    if now_s.saturating_sub(last.at_s) > stale_s {
+    if now.saturating_sub(last.at) > Duration::from_secs(stale_s) {
         return Verdict::Pending;
     }
     match history.side {

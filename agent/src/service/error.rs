@@ -26,6 +26,14 @@ pub enum ServiceError {
         /// Why.
         problem: String,
     },
+    /// The proxy in front of it does not take the new instance.
+    #[error("the proxy in front of {app} does not switch: {problem}")]
+    Proxy {
+        /// The app.
+        app: AppName,
+        /// Why.
+        problem: String,
+    },
     /// Its record cannot be read or written.
     #[error("the record {} of a service cannot be kept", path.display())]
     Record {
@@ -41,6 +49,7 @@ impl Coded for ServiceError {
         match self {
             Self::Start { .. } => code::START_FAILED,
             Self::Stop { .. } => code::STOP_FAILED,
+            Self::Proxy { .. } => code::PROXY_FAILED,
             Self::Record { source, .. } if source.kind() == ErrorKind::StorageFull => {
                 code::DISK_FULL
             }
@@ -50,7 +59,9 @@ impl Coded for ServiceError {
 
     fn args(&self) -> Args {
         match self {
-            Self::Start { app, problem } | Self::Stop { app, problem } => {
+            Self::Start { app, problem }
+            | Self::Stop { app, problem }
+            | Self::Proxy { app, problem } => {
                 Args::from([("app", app.to_string()), ("problem", problem.clone())])
             }
             Self::Record { path, source } => Args::from([

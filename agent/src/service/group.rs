@@ -41,6 +41,8 @@ pub(super) enum Target<'a> {
         app: &'a str,
         /// The folder.
         slots: &'a Path,
+        /// A start that is left alone.
+        beside: Option<&'a str>,
     },
 }
 
@@ -61,7 +63,7 @@ impl<'a> Target<'a> {
                     .and_then(|leader| stat(leader.pid).filter(|stat| stat.id == leader))
                     .map(|stat| stat.group),
             },
-            Self::App { app, slots } => Mark::App { app, slots },
+            Self::App { app, slots, beside } => Mark::App { app, slots, beside },
         }
     }
 }

@@ -2,20 +2,26 @@
 //! Which release is to run is decided elsewhere; nothing here is started by itself except a process
 //! that has crashed and is wanted.
 
+mod beside;
 mod command;
 mod error;
 mod group;
+mod lane;
 mod launch;
+mod limits;
 mod log;
 mod pause;
 mod process;
 mod procfs;
 mod record;
 pub mod run;
+pub mod sockets;
 mod spawn;
 mod systemd;
 #[cfg(test)]
 mod tests;
+mod unit;
+mod upstream;
 pub(crate) mod user;
 
 use std::fmt;
@@ -24,14 +30,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanaga_proto::ids::{AppName, Digest};
-use sanaga_proto::manifest::ServiceKind;
 
 use crate::clock::Clock;
-use crate::config::ServiceConfig;
+use crate::config::Config;
 
+pub use beside::Begun;
 pub use error::ServiceError;
-pub use launch::{Launch, ServiceSpec};
-use process::Process;
+use lane::Lane;
+pub use launch::{Beside, Launch, ServiceSpec};
+pub use limits::Limits;
+pub use upstream::Upstream;
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -75,8 +83,8 @@ pub enum ServiceStatus {
         pid: Option<i32>,
         /// So often has it crashed since it was asked to run (`process` only).
         crashes: u32,
-        /// Up for so long, seconds (`process` only; else 0).
-        up_s: u64,
+        /// Up for so long (`process` only; else 0).
+        up: Duration,
     },
     /// Down against its will; a `process` comes back by itself after a pause.
     Crashed {
@@ -107,12 +115,20 @@ pub struct ServiceOptions {
     pub log_interval: Duration,
     /// The program `systemctl`.
     pub systemctl: PathBuf,
-    /// The folder that is there if systemd runs this machine (sd_booted(3)).
+    /// The folder that is there if systemd runs this machine (sd_booted(3)); units go there.
     pub systemd_folder: PathBuf,
+    /// The proxy in front of the app, for `blue-green`.
+    pub upstream: Option<Upstream>,
+    /// The first and the last port for `blue-green` releases that name none.
+    pub ports: (u16, u16),
 }
 
-impl From<&ServiceConfig> for ServiceOptions {
-    fn from(config: &ServiceConfig) -> Self {
+impl ServiceOptions {
+    /// The options of one app.
+    #[must_use]
+    pub fn of(config: &Config, app: &AppName) -> Self {
+        let upstream = Upstream::of(&config.upstream, app);
+        let config = &config.service;
         Self {
             start_timeout: config.start_timeout,
             restart_min: config.restart_min,
@@ -121,25 +137,30 @@ impl From<&ServiceConfig> for ServiceOptions {
             log_interval: Duration::from_secs(10),
             systemctl: PathBuf::from("systemctl"),
             systemd_folder: PathBuf::from("/run/systemd/system"),
+            upstream,
+            ports: config.ports,
         }
     }
 }
 
-/// The service of one app. Calls of `start` and `stop` wait for each other.
+/// The service of one app: one instance, or for a moment (or a day) two of a `blue-green` release.
+/// Calls that change something wait for each other.
 ///
 /// Dropping it, or killing the agent, leaves what runs running; [`Service::open`] finds it again.
 pub struct Service {
-    process: Arc<Process>,
+    lanes: [Lane; 2],
+    upstream: Option<Upstream>,
+    ports: (u16, u16),
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Service {
-    /// Opens the service of `app`, whose record is kept in `folder` (which must exist), and takes a
-    /// process that still runs under its care again. Nothing is started: that is for
+    /// Opens the service of `app`, whose records are kept in `folder` (which must exist), and takes
+    /// processes that still run under its care again. Nothing is started: that is for
     /// [`Service::start`], also after a boot. Needs a tokio runtime with I/O and time.
     ///
     /// # Errors
-    /// [`ServiceError::Record`] when the record cannot be read. A record that is damaged counts as
+    /// [`ServiceError::Record`] when a record cannot be read. A record that is damaged counts as
     /// absent; `start` then finds what runs by its environment.
     pub fn open(
         app: AppName,
@@ -147,44 +168,36 @@ impl Service {
         options: ServiceOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServiceError> {
+        let lane = |stem| {
+            let (options, clock) = (options.clone(), Arc::clone(&clock));
+            Lane::open(app.clone(), folder, stem, options, clock)
+        };
         Ok(Self {
-            process: Process::open(app, folder, options, clock)?,
+            lanes: [lane("service")?, lane("service-2")?],
+            upstream: options.upstream.clone(),
+            ports: options.ports,
             turn: tokio::sync::Mutex::new(()),
         })
     }
 
-    /// Makes this launch run. Nothing happens if it does; a process of it that has crashed and waits
-    /// for its next start is started at once, and its crashes stay counted. Anything else of the app
-    /// that runs is stopped first, in the way of the release that it came from.
+    /// Makes this launch run alone. Nothing happens if it does; a process of it that has crashed and
+    /// waits for its next start is started at once, and its crashes stay counted. Anything else of
+    /// the app that runs is stopped first, in the way of the release that it came from.
     ///
     /// # Errors
     /// [`ServiceError::Start`], [`ServiceError::Stop`] of the one before, or
     /// [`ServiceError::Record`]: then nothing new was started.
     pub async fn start(&self, launch: &Launch) -> Result<(), ServiceError> {
         let _turn = self.turn.lock().await;
-        if self.process.wanted().as_ref() == Some(launch) {
-            match (self.status().await, launch.spec.kind) {
-                (ServiceStatus::Running { .. } | ServiceStatus::Starting, _) => return Ok(()),
-                (ServiceStatus::Crashed { .. }, ServiceKind::Process) => {
-                    return self.process.begin_again(launch.spec.stop_grace).await;
-                }
-                (
-                    ServiceStatus::Crashed { .. }
-                    | ServiceStatus::Absent
-                    | ServiceStatus::Exited { .. },
-                    _,
-                ) => {}
-            }
-        }
-        self.stop_now().await?;
-        self.process.end_strays(launch).await?;
-        self.process.intend(launch)?;
-        match launch.spec.kind {
-            ServiceKind::Process => self.process.begin(),
-            ServiceKind::Command => command::start(&self.process, launch).await,
-            ServiceKind::Systemd => systemd::start(&self.process, launch).await,
-            ServiceKind::None => Ok(()),
-        }
+        let [first, second] = &self.lanes;
+        let is_in = |lane: &Lane| lane.process.wanted().as_ref() == Some(launch);
+        let (here, other) = if is_in(second) {
+            (second, first)
+        } else {
+            (first, second)
+        };
+        other.stop().await?;
+        here.run(launch, None).await
     }
 
     /// Ends what runs, and returns when it is really gone. Nothing happens if nothing runs.
@@ -193,53 +206,40 @@ impl Service {
     /// [`ServiceError::Stop`], or [`ServiceError::Record`]: then nothing was stopped.
     pub async fn stop(&self) -> Result<(), ServiceError> {
         let _turn = self.turn.lock().await;
-        self.stop_now().await
+        for lane in &self.lanes {
+            lane.stop().await?;
+        }
+        Ok(())
     }
 
-    /// What it does now.
+    /// What it does now: of two instances, the one that the proxy was told of.
     pub async fn status(&self) -> ServiceStatus {
-        let Some(launch) = self.process.launch() else {
-            return ServiceStatus::Absent;
-        };
-        match launch.spec.kind {
-            ServiceKind::Process => self.process.status(),
-            ServiceKind::Command => command::status(&self.process, &launch).await,
-            ServiceKind::Systemd => systemd::status(&self.process, &launch).await,
-            ServiceKind::None => running(&launch),
+        match self.serving() {
+            Some(lane) => lane.status().await,
+            None => ServiceStatus::Absent,
         }
     }
 
     /// The file that holds what the app prints.
     #[must_use]
     pub fn log_path(&self) -> &Path {
-        self.process.log_path()
+        let [first, _] = &self.lanes;
+        self.serving().unwrap_or(first).process.log_path()
     }
 
-    /// What was asked to run last, unless it was stopped.
+    /// What was asked to run last, unless it was stopped; of two instances, the one that the proxy
+    /// was told of.
     #[must_use]
     pub fn wanted(&self) -> Option<Launch> {
-        self.process.wanted()
-    }
-
-    async fn stop_now(&self) -> Result<(), ServiceError> {
-        let Some(launch) = self.process.launch() else {
-            return Ok(());
-        };
-        self.process.intend_stop()?;
-        match launch.spec.kind {
-            ServiceKind::Process | ServiceKind::None => {}
-            ServiceKind::Command => command::stop(&self.process, &launch).await?,
-            ServiceKind::Systemd => systemd::stop(&self.process, &launch).await?,
-        }
-        self.process.end(launch.spec.stop_grace).await?;
-        self.process.forget();
-        Ok(())
+        self.serving()?.process.wanted()
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.process.let_go();
+        for lane in &self.lanes {
+            lane.process.let_go();
+        }
     }
 }
 
@@ -250,6 +250,6 @@ fn running(launch: &Launch) -> ServiceStatus {
         settings_digest: launch.settings_digest,
         pid: None,
         crashes: 0,
-        up_s: 0,
+        up: Duration::ZERO,
     }
 }

@@ -64,10 +64,11 @@ impl Process {
     pub(super) fn open(
         app: AppName,
         folder: &Path,
+        stem: &str,
         options: ServiceOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, ServiceError> {
-        let record_path = folder.join("service.json");
+        let record_path = folder.join(format!("{stem}.json"));
         let record = Record::load(&record_path)?.filter(|record| record.launch.app == app);
         let boot = clock.read().boot;
         let state = match record {
@@ -86,7 +87,7 @@ impl Process {
         let process = Arc::new(Self {
             app,
             record_path,
-            log_path: folder.join("service.log"),
+            log_path: folder.join(format!("{stem}.log")),
             options,
             clock,
             state: Mutex::new(state),
@@ -143,7 +144,7 @@ impl Process {
                 settings_digest: record.launch.settings_digest,
                 pid: Some(id.pid),
                 crashes: record.crashes,
-                up_s: id.age(self.clock.uptime()).as_secs(),
+                up: id.age(self.clock.uptime()),
             },
             // It has just ended, and the supervisor does not know it yet.
             Phase::Up(_) if record.wanted => ServiceStatus::Crashed {
@@ -255,17 +256,71 @@ impl Process {
         end(&target, grace).await.map_err(|e| self.not_stopped(e))
     }
 
-    /// Ends what still runs of any earlier start of the app that no record speaks of.
-    pub(super) async fn end_strays(&self, launch: &Launch) -> Result<(), ServiceError> {
+    /// Ends what still runs of any earlier start of the app that no record speaks of; `beside` is the
+    /// start that another record speaks of.
+    pub(super) async fn end_strays(
+        &self,
+        launch: &Launch,
+        beside: Option<&str>,
+    ) -> Result<(), ServiceError> {
         let Some(slots) = launch.slot.parent() else {
             return Ok(());
         };
         let target = Target::App {
             app: self.app.as_str(),
             slots,
+            beside,
         };
         let ended = end(&target, launch.spec.stop_grace).await;
         ended.map_err(|problem| self.not_stopped(problem))
+    }
+
+    /// Notes that the proxy is about to be told of it. If that cannot be written, it is kept less long
+    /// after an end of the agent.
+    pub(super) fn note_serving(&self) {
+        self.note(|record| {
+            record.kept = true;
+            record.retired = None;
+        });
+    }
+
+    /// Notes that another instance took its place; without `keep`, that nobody will return to it.
+    pub(super) fn note_retired(&self, keep: bool) {
+        let now = self.clock.uptime();
+        self.note(|record| {
+            record.kept &= keep;
+            record.retired.get_or_insert(now);
+        });
+    }
+
+    /// How long it has been retired, and whether it is kept; none for a record of another boot.
+    pub(super) fn retirement(&self) -> Option<(Duration, bool)> {
+        let now = self.clock.read().boot;
+        let state = locked(&self.state);
+        let record = state.record.as_ref().filter(|record| record.is_of(&now))?;
+        let since = record.retired?;
+        Some((self.clock.uptime().saturating_sub(since), record.kept))
+    }
+
+    /// Whether the record is of an earlier boot: then nothing of it runs.
+    pub(super) fn is_of_another_boot(&self) -> bool {
+        let now = self.clock.read().boot;
+        let state = locked(&self.state);
+        state
+            .record
+            .as_ref()
+            .is_some_and(|record| !record.is_of(&now))
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Record)) {
+        let mut state = locked(&self.state);
+        if let Some(record) = &mut state.record {
+            let before = record.clone();
+            change(record);
+            if *record != before {
+                let _ = record.save(&self.record_path);
+            }
+        }
     }
 
     /// Drops the record after a stop. If the file stays it says the same: not wanted, nothing runs.

@@ -80,6 +80,8 @@ pub(super) enum Mark<'a> {
         app: &'a str,
         /// The folder.
         slots: &'a Path,
+        /// A start that is left out.
+        beside: Option<&'a str>,
     },
 }
 
@@ -90,14 +92,16 @@ impl Mark<'_> {
                 *group == Some(stat.group)
                     || value(&environ(stat.id.pid), INSTANCE) == Some(name.as_bytes())
             }
-            Self::App { app, slots } => {
+            Self::App { app, slots, beside } => {
                 let environ = environ(stat.id.pid);
                 let release =
                     value(&environ, RELEASE).map(|path| Path::new(OsStr::from_bytes(path)));
                 value(&environ, APP) == Some(app.as_bytes())
                     && release.and_then(Path::parent) == Some(slots)
                     // Probes and the commands that stop and look are no part of the service.
-                    && value(&environ, INSTANCE).is_some_and(|name| !name.is_empty())
+                    && value(&environ, INSTANCE).is_some_and(|name| {
+                        !name.is_empty() && beside.map(str::as_bytes) != Some(name)
+                    })
             }
         }
     }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
+use std::time::Duration;
 
 use sanaga_durable::DurableError;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,12 @@ pub(super) struct Record {
     pub process: Option<ProcessId>,
     /// Crashes since it was asked for.
     pub crashes: u32,
+    /// Whether it served, and is kept for a quick return once it does not (`blue-green`).
+    #[serde(default)]
+    pub kept: bool,
+    /// When another instance took its place, since the boot of the record (`blue-green`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Duration>,
 }
 
 impl Record {
@@ -49,6 +56,8 @@ impl Record {
             boot: boot_text(boot),
             process: None,
             crashes: 0,
+            kept: false,
+            retired: None,
         })
     }
 

@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
 use super::launch::Launch;
 use super::procfs::{APP, INSTANCE, ProcessId, RELEASE, stat};
 use super::{log, user};
@@ -38,10 +40,26 @@ pub(super) fn spawn(launch: &Launch, instance: &str, output: &Path) -> Result<Pr
         .spawn()
         .map_err(|error| format!("{}: {error}", program.display()))?;
     let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
+    bound(pid, launch.spec.limits.files_max);
     // It cannot be gone from /proc before somebody has waited for it, and only we do.
     stat(pid)
         .map(|stat| stat.id)
         .ok_or_else(|| format!("/proc/{pid}/stat cannot be read"))
+}
+
+/// Bounds the open files of a process that was just started. What is asked for beyond the agent's own
+/// bound is that bound; a process that is gone already needs none.
+fn bound(pid: i32, files_max: Option<u64>) {
+    let (Some(pid), Some(files_max)) = (Pid::from_raw(pid), files_max) else {
+        return;
+    };
+    let own = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let files_max = Some(files_max.min(own));
+    let bounds = Rlimit {
+        current: files_max,
+        maximum: files_max,
+    };
+    let _ = prlimit(Some(pid), Resource::Nofile, bounds);
 }
 
 /// The program and its arguments. A relative program is inside the slot, and stays there.
@@ -72,6 +90,9 @@ pub(super) fn program<'a>(
 /// not in it, only the file that holds them.
 #[must_use]
 pub(super) fn environment(launch: &Launch, instance: &str) -> BTreeMap<OsString, OsString> {
+    let port = launch
+        .port
+        .map(|port| ("SANAGA_PORT", port.to_string().into()));
     let pairs: [(&str, OsString); 9] = [
         ("PATH", PATH.into()),
         ("LANG", "C.UTF-8".into()),
@@ -85,6 +106,7 @@ pub(super) fn environment(launch: &Launch, instance: &str) -> BTreeMap<OsString,
     ];
     pairs
         .into_iter()
+        .chain(port)
         .map(|(name, value)| (name.into(), value))
         .collect()
 }

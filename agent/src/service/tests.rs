@@ -2,6 +2,7 @@
 //! sudden end is played by dropping the [`Service`], which leaves everything as SIGKILL would.
 
 mod adoption;
+mod beside;
 mod kinds;
 mod life;
 
@@ -39,6 +40,8 @@ impl Site {
                 log_interval: Duration::from_millis(20),
                 systemctl: folder.path().join("systemctl"),
                 systemd_folder: folder.path().join("systemd"),
+                upstream: None,
+                ports: (20_000, 20_999),
             },
             folder,
         }
@@ -69,11 +72,14 @@ impl Site {
                 units: Vec::new(),
                 stop_grace: Duration::from_secs(5),
                 user: None,
+                beside: None,
+                limits: Limits::default(),
             },
             slot,
             settings: self.path("settings.env"),
             settings_digest: Digest::of(b"settings"),
             data: self.path("data"),
+            port: None,
         }
     }
 
@@ -84,6 +90,7 @@ impl Site {
         let mark = Mark::App {
             app: "shop",
             slots: &slots,
+            beside: None,
         };
         find(&mark).len()
     }
@@ -100,6 +107,7 @@ impl Drop for Site {
         let mark = Mark::App {
             app: "shop",
             slots: &slots,
+            beside: None,
         };
         while let left @ [_, ..] = find(&mark).as_slice() {
             for stat in left {

@@ -40,6 +40,13 @@ pub struct Facts {
     pub previous: Option<SlotNumber>,
     /// The app's service.
     pub service: Service,
+    /// What runs and what is to run may run at once: the new one is started beside the old one and
+    /// takes over once it is healthy (`blue-green`). Starting stands for all of that, and the
+    /// service is that of the release that was taken over to.
+    pub beside: bool,
+    /// How long the app did not answer in the switch that was just made, milliseconds; none when
+    /// that is not known.
+    pub outage_ms: Option<u64>,
     /// The probes of what the service runs.
     pub probe: Verdict,
     /// The data of the release that is about to be replaced.
@@ -168,10 +175,20 @@ pub struct Fault {
 impl Fault {
     /// A fault as a typed error describes it.
     pub fn of(error: &dyn Coded) -> Self {
+        let args = error.args();
+        let words: Vec<&str> = ["probe", "problem"]
+            .iter()
+            .filter_map(|name| args.get(name).map(String::as_str))
+            .collect();
+        let detail = if words.is_empty() {
+            error.to_string()
+        } else {
+            words.join(": ")
+        };
         Self {
             code: error.code(),
             retry: error.retry(),
-            detail: error.to_string().chars().take(200).collect(),
+            detail: detail.chars().take(200).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! with every part of what was not synced surviving, and every kill of the agent's process as well.
 //!
 //! The machine itself is the real one. The disk tells synced from un-synced effects; performing an
-//! effect is a list of small steps as `sanaga-durable` takes them. Five sabotages break the way in
+//! effect is a list of small steps as `sanaga-durable` takes them. Seven sabotages break the way in
 //! which effects are performed or the journal is stored; the enumeration must find each of them.
 
 mod check;
@@ -34,16 +34,22 @@ pub enum Sabotage {
     EarlyPrune,
     /// Attempts are counted after the effect instead of before it.
     LateCount,
+    /// The old instance is stopped before the new one answers.
+    StopFirst,
+    /// The proxy is told of the new instance before its probes pass.
+    SwitchBlind,
 }
 
 impl Sabotage {
     /// Every sabotage.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::NoSlotSync,
         Self::NoFolderSync,
         Self::NoIntent,
         Self::EarlyPrune,
         Self::LateCount,
+        Self::StopFirst,
+        Self::SwitchBlind,
     ];
 
     /// What it is called in reports.
@@ -55,6 +61,8 @@ impl Sabotage {
             Self::NoIntent => "no intent record",
             Self::EarlyPrune => "early prune",
             Self::LateCount => "attempt counted late",
+            Self::StopFirst => "old instance stopped first",
+            Self::SwitchBlind => "switched before the probes pass",
         }
     }
 }

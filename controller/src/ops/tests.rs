@@ -126,16 +126,7 @@ impl World {
             root: Digest::of(version.as_bytes()),
             unpacked_bytes: 10,
             entries: 1,
-            service: ServiceSection {
-                kind: ServiceKind::None,
-                command: Vec::new(),
-                start: Vec::new(),
-                stop: Vec::new(),
-                status: Vec::new(),
-                units: Vec::new(),
-                stop_grace_s: None,
-                user: None,
-            },
+            service: ServiceSection::of_kind(ServiceKind::None),
             probes: Vec::new(),
             soak_s: None,
             settings: vec![SettingSpec {
@@ -148,6 +139,7 @@ impl World {
             }],
             source: None,
             notes: None,
+            limits: None,
         }
     }
 

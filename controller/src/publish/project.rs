@@ -4,13 +4,16 @@
 
 mod parts;
 mod section;
+mod service;
 
 use std::path::{Component, Path, PathBuf};
 
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, TreeRoot, Version};
-use sanaga_proto::manifest::{Manifest, Notes, Probe, Risk, ServiceSection, SettingSpec, Source};
+use sanaga_proto::manifest::{
+    LimitSection, Manifest, Notes, Probe, Risk, ServiceSection, SettingSpec, Source,
+};
 
 use section::{At, File, Section};
 
@@ -59,6 +62,7 @@ pub struct Project {
     settings: Vec<SettingSpec>,
     source: Option<Source>,
     notes: Option<Notes>,
+    limits: Option<LimitSection>,
 }
 
 impl Project {
@@ -102,6 +106,7 @@ impl Project {
             "settings",
             "probe",
             "probation",
+            "limits",
             "source",
             "notes",
         ];
@@ -113,9 +118,10 @@ impl Project {
             Some(word) => parts::word(&file, "risk", &word, Risk::ALL, Risk::as_str)?,
             None => Risk::Low,
         };
-        let service = parts::service(&file, top.table("service")?)?;
-        let settings = parts::settings(&file, top.table("settings")?)?;
-        let probes = parts::probes(&file, top.tables("probe")?, &settings)?;
+        let service = service::service(&file, top.table("service")?)?;
+        let limits = service::limits(&file, top.table("limits")?)?;
+        let settings = parts::settings(&file, top.table("settings")?, &service)?;
+        let probes = parts::probes(&file, top.tables("probe")?, &settings, &service)?;
         let soak_s = parts::soak_s(&file, top.table("probation")?)?;
         let source = parts::source(&file, top.table("source")?)?;
         let notes = parts::notes(&file, top.table("notes")?, &fill.notes_en, &fill.notes_fr)?;
@@ -131,6 +137,7 @@ impl Project {
             settings,
             source,
             notes,
+            limits,
         })
     }
 
@@ -150,6 +157,7 @@ impl Project {
             settings: self.settings.clone(),
             source: self.source.clone(),
             notes: self.notes.clone(),
+            limits: self.limits,
         }
     }
 }

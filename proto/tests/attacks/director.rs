@@ -127,21 +127,13 @@ fn manifest(app: &str, version: &str) -> Manifest {
         root: Digest::of(version.as_bytes()),
         unpacked_bytes: 1_000,
         entries: 2,
-        service: ServiceSection {
-            kind: ServiceKind::None,
-            command: Vec::new(),
-            start: Vec::new(),
-            stop: Vec::new(),
-            status: Vec::new(),
-            units: Vec::new(),
-            stop_grace_s: None,
-            user: None,
-        },
+        service: ServiceSection::of_kind(ServiceKind::None),
         probes: Vec::new(),
         soak_s: None,
         settings: Vec::new(),
         source: None,
         notes: None,
+        limits: None,
     }
 }
 

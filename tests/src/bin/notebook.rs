@@ -1,7 +1,8 @@
 //! The small real app of the demo: a notebook for a shop's counter. It serves its assets over HTTP,
-//! keeps its rows in SQLite, and has nothing to do with Sanaga except three variables of its
-//! environment: `SANAGA_RELEASE` (what it serves), `SANAGA_DATA` (what it keeps) and
-//! `SANAGA_SETTINGS` (a file of KEY=VALUE lines; `port` is the only key that it reads).
+//! keeps its rows in SQLite, and has nothing to do with Sanaga except four variables of its
+//! environment: `SANAGA_RELEASE` (what it serves), `SANAGA_DATA` (what it keeps), `SANAGA_PORT` (where
+//! it listens, if that is set) and `SANAGA_SETTINGS` (a file of KEY=VALUE lines; `port` is the only key
+//! that it reads).
 //!
 //! A file `broken` in the release makes it fail on purpose: with the word `exit` in it the program
 //! ends at once, with anything else `/health` answers 500.
@@ -93,6 +94,9 @@ fn folder(name: &str) -> Result<PathBuf> {
 }
 
 fn port() -> Result<u16> {
+    if let Ok(port) = std::env::var("SANAGA_PORT") {
+        return port.parse().with_context(|| format!("port `{port}`"));
+    }
     let Some(path) = std::env::var_os("SANAGA_SETTINGS") else {
         return Ok(PORT_DEFAULT);
     };

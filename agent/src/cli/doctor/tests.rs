@@ -25,6 +25,7 @@ fn report() -> Report {
         fetched: None,
         soak_left_s: None,
         probes: (1, 1),
+        outage_ms: None,
         failure: None,
     };
     Report {

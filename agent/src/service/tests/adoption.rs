@@ -122,12 +122,12 @@ async fn a_stop_that_was_cut_short_is_not_a_crash_and_can_be_repeated() {
     let service = site.open();
     service.start(&site.launch("exec sleep 600")).await.unwrap();
     let pid = pid_of(&service).await;
-    service.process.intend_stop().unwrap();
+    service.lanes[0].process.intend_stop().unwrap();
     drop(service);
     let service = site.open();
     assert_eq!(service.wanted(), None);
     assert_eq!(pid_of(&service).await, pid);
-    assert!(!service.process.is_supervised());
+    assert!(!service.lanes[0].process.is_supervised());
     signal(pid, Signal::KILL);
     until("gone", async || site.count() == 0).await;
     assert_eq!(service.status().await, ServiceStatus::Absent);

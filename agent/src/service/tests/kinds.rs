@@ -87,23 +87,27 @@ async fn commands_that_fail_or_never_end_are_faults() {
     fs::write(site.path("data/pid"), "").unwrap();
 }
 
-/// A stand-in for `systemctl` that keeps units as files; `is-active` prints as the real one does.
+/// A stand-in for `systemctl` that knows the units of the folder beside it, keeps their states as
+/// files, prints as the real one does, and writes down what it was asked.
 const SYSTEMCTL: &str = r#"
-cd "$(dirname "$0")/units" || exit 9
+cd "$(dirname "$0")" || exit 9
+echo "$*" >> asked
 verb=$1; shift; [ "$1" = -- ] && shift
 for unit; do case $verb in
-  start) [ "$unit" = bad.service ] && { echo "Unit bad.service not found." >&2; exit 5; }
-    echo active > "$unit";;
-  stop) rm -f "$unit";;
-  is-active) cat "$unit" 2>/dev/null || { echo inactive; code=3; };;
+  start) grep -q bad "systemd/$unit" && { echo "Job for $unit failed." >&2; exit 1; }
+    [ -f "systemd/$unit" ] || { echo "Unit $unit not found." >&2; exit 5; }
+    echo active > "units/$unit";;
+  stop) rm -f "units/$unit";;
+  is-active) cat "units/$unit" 2>/dev/null || { echo inactive; code=3; };;
 esac; done; exit ${code:-0}
 "#;
 
-#[tokio::test]
-async fn units_are_started_by_systemctl() {
+/// A site of which systemd is said to run the machine.
+fn systemd_site() -> Site {
     let site = Site::new();
     fs::create_dir(site.path("units")).unwrap();
     let script = format!("#!/bin/sh{SYSTEMCTL}");
+    // Written by another process: a file that this one has open cannot be run by its children.
     let written = std::process::Command::new("/bin/sh")
         .args([
             "-c",
@@ -114,10 +118,24 @@ async fn units_are_started_by_systemctl() {
         .current_dir(site.path("."))
         .status();
     assert!(written.unwrap().success());
+    site
+}
+
+fn units(site: &Site) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(&site.options.systemd_folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_command_runs_as_a_unit() {
+    let site = systemd_site();
     let service = site.open();
-    let mut launch = site.launch("");
+    let mut launch = site.launch("exit 0");
     launch.spec.kind = ServiceKind::Systemd;
-    launch.spec.units = vec!["shop.service".to_owned(), "till@1.service".to_owned()];
     let error = service.start(&launch).await.unwrap_err();
     assert!(
         problem(&error).contains("systemd does not run this machine"),
@@ -126,31 +144,104 @@ async fn units_are_started_by_systemctl() {
     fs::create_dir(&site.options.systemd_folder).unwrap();
     service.start(&launch).await.unwrap();
     assert_eq!(service.status().await, running(&launch));
-    let unit = site.path("units/till@1.service");
-    fs::write(&unit, "activating\n").unwrap();
-    assert_eq!(service.status().await, ServiceStatus::Starting);
-    fs::write(&unit, "failed\n").unwrap();
+    let names = units(&site);
+    let [name] = names.as_slice() else {
+        panic!("{names:?}")
+    };
+    assert!(name.starts_with("sanaga-shop-") && name.ends_with(".service"));
+    let text = read(&site.options.systemd_folder.join(name));
+    let slot = launch.slot.display();
+    assert!(
+        text.contains(&format!("WorkingDirectory={slot}\n")),
+        "{text}"
+    );
+    drop(service);
+    let service = site.open();
+    assert_eq!(service.status().await, running(&launch), "found again");
+    let state = site.path("units").join(name);
+    for (word, wanted) in [("activating", true), ("auto-restart", false)] {
+        fs::write(&state, format!("{word}\n")).unwrap();
+        let is_rising = service.status().await == ServiceStatus::Starting;
+        assert_eq!(is_rising, wanted, "{word}");
+    }
+    fs::write(&state, "failed\n").unwrap();
     assert!(matches!(
         service.status().await,
         ServiceStatus::Crashed { .. }
     ));
-    fs::remove_file(&unit).unwrap();
-    assert_eq!(service.status().await, ServiceStatus::Absent);
     service.start(&launch).await.unwrap();
     assert_eq!(service.status().await, running(&launch));
+    assert_eq!(units(&site).len(), 1, "the failed one is gone");
     service.stop().await.unwrap();
-    assert!(!unit.exists());
-    launch.spec.units = vec!["bad.service".to_owned()];
+    assert!(units(&site).is_empty());
+    assert_eq!(service.status().await, ServiceStatus::Absent);
+    let asked = read(&site.path("asked"));
+    let verbs: Vec<&str> = asked
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    for verb in &verbs {
+        let known = [
+            "daemon-reload",
+            "start",
+            "stop",
+            "is-active",
+            "reset-failed",
+        ];
+        assert!(known.contains(verb), "{verb}");
+    }
+    assert_eq!(verbs.last(), Some(&"daemon-reload"));
+}
+
+#[tokio::test]
+async fn units_of_a_release_are_read_checked_and_written() {
+    let site = systemd_site();
+    fs::create_dir(&site.options.systemd_folder).unwrap();
+    let service = site.open();
+    let mut launch = site.launch("");
+    launch.spec.kind = ServiceKind::Systemd;
+    launch.spec.command = Vec::new();
+    launch.spec.units = vec!["shop.service".to_owned(), "units/till.service".to_owned()];
+    fs::create_dir(launch.slot.join("units")).unwrap();
+    let unit = "[Service]\nExecStart=bin/shop\n";
+    fs::write(launch.slot.join("shop.service"), unit).unwrap();
+    fs::write(launch.slot.join("units/till.service"), unit).unwrap();
+    service.start(&launch).await.unwrap();
+    assert_eq!(service.status().await, running(&launch));
+    let names = units(&site);
+    assert_eq!(names.len(), 2);
+    assert!(names[0].ends_with("-shop.service") && names[1].ends_with("-till.service"));
+    fs::write(site.path("units").join(&names[1]), "activating\n").unwrap();
+    assert_eq!(service.status().await, ServiceStatus::Starting);
+    fs::remove_file(site.path("units").join(&names[1])).unwrap();
+    assert_eq!(service.status().await, ServiceStatus::Absent);
+    service.stop().await.unwrap();
+    assert!(units(&site).is_empty());
+    let evil = "[Service]\nExecStart=/bin/sh\n";
+    fs::write(launch.slot.join("shop.service"), evil).unwrap();
     let error = service.start(&launch).await.unwrap_err();
-    assert_eq!(problem(&error), "Unit bad.service not found.");
-    for bad in ["--now", "a b.service", "../x.service", ""] {
+    let wanted = "shop.service: line 2: `/bin/sh` is not inside the release";
+    assert_eq!(problem(&error), wanted);
+    for bad in ["--now", "../x.service", "/etc/x.service", "shop.socket", ""] {
         launch.spec.units = vec![bad.to_owned()];
         let error = service.start(&launch).await.unwrap_err();
-        assert!(
-            problem(&error).contains("is not the name of a unit"),
-            "{bad}"
-        );
+        let why = problem(&error);
+        assert!(why.contains("is not"), "{bad}: {why}");
     }
+    assert!(units(&site).is_empty());
+}
+
+#[tokio::test]
+async fn open_files_are_bounded_for_every_process() {
+    let site = Site::new();
+    let service = site.open();
+    // The bound is set just after the start.
+    let mut launch = site.launch("sleep 0.2; ulimit -n > $SANAGA_DATA/files; sleep 600");
+    launch.spec.limits.files_max = Some(77);
+    service.start(&launch).await.unwrap();
+    let found = site.path("data/files");
+    until("the bound", async || read(&found).trim() == "77").await;
+    service.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ async fn stopping_ends_everything_that_it_has_started() {
     service.start(&site.launch(children)).await.unwrap();
     let group = pid_of(&service).await;
     until("four processes", async || {
-        let name = service.process.instance().unwrap();
+        let name = service.lanes[0].process.instance().unwrap();
         let mark = Mark::Instance {
             name: &name,
             group: Some(group),
@@ -117,7 +117,7 @@ async fn stopping_ends_everything_that_it_has_started() {
         find(&mark).len() == 4
     })
     .await;
-    let name = service.process.instance().unwrap();
+    let name = service.lanes[0].process.instance().unwrap();
     service.stop().await.unwrap();
     let mark = Mark::Instance {
         name: &name,
@@ -208,7 +208,7 @@ async fn an_order_to_start_does_not_wait_for_the_pause() {
         service.start(&launch).await.unwrap();
         assert_ne!(pid_of(&service).await, pid);
         assert_eq!(crashes_of(&service).await, crashes, "still counted");
-        assert!(service.process.is_supervised());
+        assert!(service.lanes[0].process.is_supervised());
         assert_eq!(stat(pid), None, "reaped");
     }
     service.stop().await.unwrap();

@@ -121,7 +121,7 @@ impl Turn<'_> {
         let is_paused = self.left_s(&self.journal.retry) > 0;
         let is_linked = self.journal.swapped && self.facts.current == Some(to.slot);
         let seen = self.see_service(to);
-        if seen == Seen::Other && !is_paused {
+        if seen == Seen::Other && !is_paused && !self.facts.beside {
             return Effect::StopService;
         }
         if !is_linked && !is_paused {
@@ -153,12 +153,14 @@ impl Turn<'_> {
         match seen {
             Seen::Ours => None,
             Seen::Rising => Some(Effect::Wait { seconds: 1 }),
-            Seen::Other => Some(self.wait(self.policy.idle_s)),
-            Seen::Down if is_paused && is_linked => Some(self.wait(self.policy.idle_s)),
-            Seen::Down if self.fault(EffectKind::StartService).is_some() => {
+            Seen::Other if !self.facts.beside => Some(self.wait(self.policy.idle_s)),
+            Seen::Other | Seen::Down if is_paused && is_linked => {
                 Some(self.wait(self.policy.idle_s))
             }
-            Seen::Down => {
+            Seen::Other | Seen::Down if self.fault(EffectKind::StartService).is_some() => {
+                Some(self.wait(self.policy.idle_s))
+            }
+            Seen::Other | Seen::Down => {
                 let starts = self.journal.attempts.start_back;
                 if starts >= self.policy.starts_back_max {
                     let detail = format!("started {starts} times on the way back");

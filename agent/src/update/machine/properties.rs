@@ -101,6 +101,7 @@ prop_compose! {
     fn facts()(
         wanted in proptest::option::of((1..5_u8, 1..9_u64)),
         flags in any::<(bool, bool, bool)>(),
+        beside in any::<bool>(),
         slots in proptest::collection::btree_map(1..6_u32, seal(), 0..5),
         links in proptest::option::of((1..6_u32, proptest::option::of(1..6_u32))),
         service in service(),
@@ -121,6 +122,7 @@ prop_compose! {
             current: links.map(|links| links.0),
             previous: links.and_then(|links| links.1),
             service,
+            beside,
             probe: match probe {
                 0 => Verdict::Pending,
                 1 => Verdict::Passing,

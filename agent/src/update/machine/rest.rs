@@ -51,11 +51,11 @@ impl Turn<'_> {
                 }
             }
             Seen::Rising => {}
-            Seen::Other if restart_due => {
+            Seen::Other if restart_due && !self.facts.beside => {
                 self.count_restart();
                 return Some(Effect::StopService);
             }
-            Seen::Down if restart_due => {
+            Seen::Other | Seen::Down if restart_due => {
                 self.count_restart();
                 return Some(Effect::StartService { installed: home });
             }

@@ -1,13 +1,13 @@
 //! The switch and the probation. From here on the only ways are to commit and to take it back; a hold
 //! or a newer assignment waits.
 
-use sanaga_proto::code::{self, Code, Retry};
+use sanaga_proto::code::{self, Retry};
 use sanaga_proto::wire::receipt::EventKind;
 
 use super::rest::RESTART_FIRST_S;
 use super::{Seen, Turn};
 use crate::update::effect::{Effect, EffectKind};
-use crate::update::facts::{Order, Verdict};
+use crate::update::facts::{Fault, Order, Verdict};
 use crate::update::journal::{Attempts, Backoff, Installed, Meter};
 use crate::update::phase::Phase;
 
@@ -27,13 +27,13 @@ impl Turn<'_> {
             if !self.journal.swapped {
                 return self.back_to_armed(&fault);
             }
-            if let Some(effect) = self.step_failed(&target, fault.code, fault.retry) {
+            if let Some(effect) = self.step_failed(&target, &fault) {
                 return effect;
             }
             self.pause(fault.code.number);
         }
         self.note_swap(&target);
-        let is_other = self.see_service(&target) == Seen::Other;
+        let is_other = !self.facts.beside && self.see_service(&target) == Seen::Other;
         let is_linked = self.journal.swapped && self.facts.current == Some(target.slot);
         if (is_other || !is_linked) && self.left_s(&self.journal.retry) > 0 {
             return self.wait(self.policy.idle_s);
@@ -111,7 +111,9 @@ impl Turn<'_> {
     }
 
     fn commit(&mut self, target: Installed) -> Effect {
-        self.record(EventKind::Committed, Some(&target.release), None, "");
+        let outage = self.facts.outage_ms;
+        let detail = outage.map_or_else(String::new, |ms| format!("no answer for {ms} ms"));
+        self.record(EventKind::Committed, Some(&target.release), None, &detail);
         let before = self.journal.installed.take();
         // A damaged slot that was repaired by this update is no way back.
         if let Some(before) = before.filter(|before| self.is_sealed(before.slot)) {
@@ -182,7 +184,7 @@ impl Turn<'_> {
     /// Brings the target's service up, within its bounds; none when it runs.
     fn raise(&mut self, target: &Installed) -> Option<Effect> {
         if let Some(fault) = self.fault(EffectKind::StartService).cloned()
-            && let Some(effect) = self.step_failed(target, fault.code, fault.retry)
+            && let Some(effect) = self.step_failed(target, &fault)
         {
             return Some(effect);
         }
@@ -192,11 +194,11 @@ impl Turn<'_> {
             }
             Seen::Ours => None,
             Seen::Rising => Some(Effect::Wait { seconds: 1 }),
-            Seen::Other => Some(Effect::StopService),
-            Seen::Down if self.left_s(&self.journal.retry) > 0 => {
+            Seen::Other if !self.facts.beside => Some(Effect::StopService),
+            Seen::Other | Seen::Down if self.left_s(&self.journal.retry) > 0 => {
                 Some(self.wait(self.policy.idle_s))
             }
-            Seen::Down => Some(self.start(target)),
+            Seen::Other | Seen::Down => Some(self.start(target)),
         }
     }
 
@@ -231,11 +233,11 @@ impl Turn<'_> {
     }
 
     /// Counts a failure of a step after the swap; the way back when it is one too many.
-    fn step_failed(&mut self, target: &Installed, code: Code, retry: Retry) -> Option<Effect> {
+    fn step_failed(&mut self, target: &Installed, fault: &Fault) -> Option<Effect> {
         let attempts = &mut self.journal.attempts;
         attempts.failures = attempts.failures.saturating_add(1);
-        if retry == Retry::Never || attempts.failures >= self.policy.failures_max {
-            return Some(self.fail(target, code, ""));
+        if fault.retry == Retry::Never || attempts.failures >= self.policy.failures_max {
+            return Some(self.fail(target, fault.code, &fault.detail));
         }
         None
     }

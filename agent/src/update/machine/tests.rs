@@ -52,6 +52,8 @@ pub(super) fn node() -> (Journal, Facts) {
         current: Some(2),
         previous: Some(1),
         service: runs(&at(2, 2)),
+        beside: false,
+        outage_ms: None,
         probe: Verdict::Passing,
         data: DataSnapshot::NotDeclared,
         free_bytes: 1 << 40,

@@ -100,6 +100,27 @@ impl Search<'_> {
         }
     }
 
+    /// Everything that runs is about to be stopped: never, where releases run beside each other and
+    /// something is installed. Only a power cut leaves such a site without an answer.
+    pub(super) fn check_stop(&mut self, life: &Life) {
+        let world = &life.world;
+        let is_installed = world.journal.installed.is_some();
+        if self.scenario.is_beside && is_installed && world.running.is_some() {
+            self.violation(life, "nothing answers while one release replaces the other");
+        }
+    }
+
+    /// Another instance is about to answer: it must be a healthy one.
+    pub(super) fn check_take_over(&mut self, life: &Life) {
+        let world = &life.world;
+        let is_healthy = world
+            .other
+            .is_some_and(|other| !world.is_bad(self.scenario, other.slot, other.settings));
+        if !is_healthy {
+            self.violation(life, "an instance answers that is not healthy");
+        }
+    }
+
     /// The story ended as it must.
     pub(super) fn check_end(&mut self, life: &Life) {
         let world = &life.world;

@@ -217,13 +217,16 @@ impl Search<'_> {
                 return false;
             }
             Step::Start { slot, .. } if self.is_poison(life, *slot) => return false,
+            Step::Stop => self.check_stop(life),
+            Step::TakeOver => self.check_take_over(life),
             Step::Store(_, events) => self.write_receipts(life, events),
             Step::Answered
             | Step::Change(_)
             | Step::Remove(_)
             | Step::Sync(_)
             | Step::Start { .. }
-            | Step::Stop
+            | Step::Beside { .. }
+            | Step::GiveUp
             | Step::Data(_)
             | Step::Sleep(_)
             | Step::End(..) => {}

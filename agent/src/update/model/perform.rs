@@ -28,8 +28,14 @@ pub(super) enum Step {
     Sync(Sync),
     /// The service comes up.
     Start { slot: SlotNumber, settings: u8 },
-    /// The service ends.
+    /// The service ends, every instance of it.
     Stop,
+    /// An instance comes up beside the one that answers.
+    Beside { slot: SlotNumber, settings: u8 },
+    /// The other instance answers from now on.
+    TakeOver,
+    /// The other instance ends.
+    GiveUp,
     /// Data are set aside.
     Data(CodeId),
     /// Time passes.
@@ -55,7 +61,16 @@ impl Step {
                     since_s: world.uptime_s,
                 });
             }
-            Self::Stop => world.running = None,
+            Self::Stop => (world.running, world.other) = (None, None),
+            Self::Beside { slot, settings } => {
+                world.other = Some(Running {
+                    slot: *slot,
+                    settings: *settings,
+                    since_s: world.uptime_s,
+                });
+            }
+            Self::TakeOver => std::mem::swap(&mut world.running, &mut world.other),
+            Self::GiveUp => world.other = None,
             Self::Data(code) => world.data_for = Some(*code),
             Self::Sleep(seconds) => {
                 world.uptime_s += seconds;
@@ -191,11 +206,42 @@ impl Performer<'_> {
                     settings: installed.release.settings.0[0],
                 };
                 let is_whole = self.disk().is_whole(installed.slot);
+                if is_whole && self.scenario.is_beside && self.world.running.is_some() {
+                    return self.beside(installed, start);
+                }
                 return (if is_whole { vec![start] } else { Vec::new() }, is_whole);
             }
             Effect::Prune { slots } => self.prune(slots.clone()),
         };
         (steps, true)
+    }
+
+    /// An instance takes over from the one that answers, once its probes pass. One that still runs
+    /// is taken as it is.
+    fn beside(&self, installed: &Installed, start: Step) -> (Vec<Step>, bool) {
+        let (slot, settings) = (installed.slot, installed.release.settings.0[0]);
+        let is_up = self
+            .world
+            .other
+            .is_some_and(|other| (other.slot, other.settings) == (slot, settings));
+        let is_bad = self.world.is_bad(self.scenario, slot, settings);
+        match self.sabotage {
+            Some(Sabotage::StopFirst) => return (vec![Step::Stop, start], true),
+            Some(Sabotage::SwitchBlind) => {
+                return (vec![Step::Beside { slot, settings }, Step::TakeOver], true);
+            }
+            Some(
+                Sabotage::NoSlotSync
+                | Sabotage::NoFolderSync
+                | Sabotage::NoIntent
+                | Sabotage::EarlyPrune
+                | Sabotage::LateCount,
+            )
+            | None => {}
+        }
+        let begin = (!is_up).then_some(Step::Beside { slot, settings });
+        let end = if is_bad { Step::GiveUp } else { Step::TakeOver };
+        (begin.into_iter().chain([end]).collect(), !is_bad)
     }
 
     fn fetch(&self, code: CodeId) -> Vec<Step> {

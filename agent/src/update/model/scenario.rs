@@ -86,6 +86,8 @@ pub(super) struct Scenario {
     pub poison: Vec<(CodeId, u8)>,
     pub failing: Option<Failing>,
     pub has_data: bool,
+    /// Whether the releases run beside each other (`blue-green`).
+    pub is_beside: bool,
     /// The code and settings that are installed at the end, and the last phase.
     pub end: Option<(CodeId, u8)>,
     pub end_phase: Phase,
@@ -117,6 +119,7 @@ pub(super) fn all() -> Vec<Scenario> {
     all.extend(interruptions());
     all.extend(passing_faults());
     all.extend(lasting_faults());
+    all.extend(beside());
     all
 }
 
@@ -133,6 +136,7 @@ fn update(name: &str) -> Scenario {
         poison: Vec::new(),
         failing: None,
         has_data: false,
+        is_beside: false,
         end: Some((NEW.code, NEW.settings)),
         end_phase: Phase::Committed,
         is_blame_due: false,
@@ -405,6 +409,52 @@ fn lasting_faults() -> Vec<Scenario> {
         refused_then_newer,
         way_back_fails("a full disk on the way back", 2),
         way_back_fails("a disk that is full for long on the way back", 5),
+    ]
+}
+
+/// Releases that run beside each other. No story may leave the site without an answer.
+fn beside() -> Vec<Scenario> {
+    let beside = |mut story: Scenario, name: &str| {
+        story.name = format!("blue-green: {name}");
+        story.is_beside = true;
+        story
+    };
+    let back = |name: &str| Scenario {
+        end: Some((OLD.code, 1)),
+        end_phase: Phase::RolledBack,
+        is_blame_due: true,
+        ..beside(update(""), name)
+    };
+    let mut settings = beside(update(""), "settings change");
+    settings.script = vec![(When::Now, Then::Want(tag(OLD.code, 2, 3)))];
+    settings.end = Some((OLD.code, 2));
+    let mut ordered = back("the operator goes back after a commit");
+    let order = Then::Order(Order::Rollback);
+    ordered.script.push((When::Phase(Phase::Committed), order));
+    let mut in_probation = back("the operator goes back in probation");
+    in_probation
+        .script
+        .push((When::Phase(Phase::Probation), order));
+    let mut first = beside(fresh(""), "a first installation that fails its probe");
+    first.bad = vec![(NEW.code, 1)];
+    first.is_blame_due = true;
+    (first.end, first.end_phase) = (None, Phase::RolledBack);
+    let start = |name: &str| {
+        let story = fails("", EffectKind::StartService, 1, code::PROXY_FAILED);
+        beside(story, name)
+    };
+    vec![
+        beside(fresh(""), "first installation"),
+        first,
+        beside(update(""), "update"),
+        settings,
+        Scenario {
+            bad: vec![(NEW.code, 1)],
+            ..back("a release that fails its probe")
+        },
+        ordered,
+        in_probation,
+        start("a proxy that does not switch at once"),
     ]
 }
 

@@ -4,12 +4,14 @@ use super::{Report, enumerate, transcript};
 use crate::update::phase::Phase;
 
 /// Stories that the document tells, as they go when nothing interrupts them.
-const STORIES: [&str; 5] = [
+const STORIES: [&str; 7] = [
     "update",
     "settings change",
     "a release that fails its probe",
     "the operator goes back",
     "a newer assignment while staged",
+    "blue-green: update",
+    "blue-green: a release that fails its probe",
 ];
 
 /// The table, in Markdown: what every story saw, with cuts and kills nested two deep.

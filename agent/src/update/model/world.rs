@@ -103,7 +103,10 @@ pub(super) struct World {
     pub receipts: BTreeMap<(EventKind, CodeId, u8, u64), u8>,
     pub boot: u32,
     pub uptime_s: u64,
+    /// What answers: the only instance, or the one that the proxy was told of.
     pub running: Option<Running>,
+    /// The other instance of releases that run beside each other.
+    pub other: Option<Running>,
     /// The last effect in this life of the agent, and whether it ended well.
     pub last: Option<(EffectKind, bool)>,
     pub wanted: Option<Tag>,
@@ -158,6 +161,7 @@ impl World {
                 settings: tag.settings,
                 since_s: 0,
             }),
+            other: None,
             last: None,
             wanted: None,
             hold: false,
@@ -231,6 +235,8 @@ impl World {
                     slot: running.slot,
                     settings: settings(running.settings),
                 }),
+            beside: scenario.is_beside,
+            outage_ms: None,
             probe: self.verdict(scenario),
             data: match (scenario.has_data, self.data_for == target) {
                 (false, _) => DataSnapshot::NotDeclared,
@@ -257,14 +263,19 @@ impl World {
         if self.uptime_s < running.since_s.saturating_add(RISE_S) {
             return Verdict::Pending;
         }
-        let tree = self.disk.seen().trees.get(&running.slot);
-        let is_bad = tree.is_some_and(|tree| scenario.bad.contains(&(tree.code, running.settings)));
-        if is_bad && !self.is_healed {
+        if self.is_bad(scenario, running.slot, running.settings) {
             return Verdict::Failing {
                 probe: "http".to_owned(),
             };
         }
         Verdict::Passing
+    }
+
+    /// Whether the probes of this instance fail.
+    pub(super) fn is_bad(&self, scenario: &Scenario, slot: SlotNumber, settings: u8) -> bool {
+        let tree = self.disk.seen().trees.get(&slot);
+        let is_bad = tree.is_some_and(|tree| scenario.bad.contains(&(tree.code, settings)));
+        is_bad && !self.is_healed
     }
 
     /// An effect begins; if it is one that fails, that is one failure less to come.
@@ -298,6 +309,7 @@ impl World {
             boot: self.boot + 1,
             uptime_s: 0,
             running: None,
+            other: None,
             ..self.killed()
         }
     }
@@ -343,9 +355,11 @@ pub(super) fn settings(number: u8) -> sanaga_proto::ids::Digest {
 /// The fault of a failed effect: the story's, or that of a pack that does not decode. A start of half
 /// a tree fails too.
 fn fault(scenario: &Scenario, effect: EffectKind) -> Fault {
-    let is_stage = effect == EffectKind::Stage;
-    let own = if is_stage {
+    let is_beside = scenario.is_beside && effect == EffectKind::StartService;
+    let own = if effect == EffectKind::Stage {
         code::BAD_PACK
+    } else if is_beside {
+        code::PROBE_FAILED
     } else {
         code::START_FAILED
     };

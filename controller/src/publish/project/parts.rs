@@ -3,7 +3,7 @@
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::SettingName;
 use sanaga_proto::manifest::{
-    Notes, Probe, ProbeKind, ServiceKind, ServiceSection, SettingSpec, SettingType, Source,
+    Notes, Probe, ProbeKind, ServiceSection, SettingSpec, SettingType, Source, Strategy,
 };
 use sanaga_proto::wire::assignment::SettingValue;
 use toml::de::{DeTable, DeValue};
@@ -11,9 +11,11 @@ use toml::de::{DeTable, DeValue};
 use super::section::{At, File, Section};
 
 /// The longest time that any key may name, seconds: one day.
-const SECONDS_MAX: u64 = 86_400;
+pub(super) const SECONDS_MAX: u64 = 86_400;
 /// The longest soak, seconds: one week.
 const SOAK_S_MAX: u64 = 7 * SECONDS_MAX;
+/// In the probes of a `blue-green` service, the port of the instance that is looked at.
+const PORT: &str = "port";
 
 /// One word out of a list.
 pub(super) fn word<T: Copy>(
@@ -33,85 +35,11 @@ pub(super) fn word<T: Copy>(
         })
 }
 
-/// `[service]`; without it, only files are shipped.
-pub(super) fn service(
-    file: &File<'_>,
-    table: Option<At<DeTable<'_>>>,
-) -> Result<ServiceSection, Failure> {
-    let mut out = ServiceSection {
-        kind: ServiceKind::None,
-        command: Vec::new(),
-        start: Vec::new(),
-        stop: Vec::new(),
-        status: Vec::new(),
-        units: Vec::new(),
-        stop_grace_s: None,
-        user: None,
-    };
-    let Some(table) = table else {
-        return Ok(out);
-    };
-    let known = [
-        "kind",
-        "command",
-        "start",
-        "stop",
-        "status",
-        "units",
-        "stop_grace_s",
-        "user",
-    ];
-    let mut section = Section::open(file, "service", table.value, table.at, &known)?;
-    let kind = section
-        .text("kind")?
-        .ok_or_else(|| section.missing("kind"))?;
-    out.kind = word(file, "kind", &kind, ServiceKind::ALL, ServiceKind::as_str)?;
-    out.command = list(
-        file,
-        &mut section,
-        "command",
-        out.kind,
-        ServiceKind::Process,
-    )?;
-    out.start = list(file, &mut section, "start", out.kind, ServiceKind::Command)?;
-    out.stop = list(file, &mut section, "stop", out.kind, ServiceKind::Command)?;
-    out.status = list(file, &mut section, "status", out.kind, ServiceKind::Command)?;
-    out.units = list(file, &mut section, "units", out.kind, ServiceKind::Systemd)?;
-    out.stop_grace_s = section.bounded("stop_grace_s", 1, SECONDS_MAX)?;
-    out.user = match section.text("user")? {
-        Some(user) if user.value.is_empty() => {
-            return Err(file.bad(user.at, "user", "is empty"));
-        }
-        user => user.map(|user| user.value),
-    };
-    Ok(out)
-}
-
-/// A list that one kind of service must have and the others must not.
-fn list(
-    file: &File<'_>,
-    section: &mut Section<'_, '_>,
-    key: &str,
-    kind: ServiceKind,
-    owner: ServiceKind,
-) -> Result<Vec<String>, Failure> {
-    match section.texts(key)? {
-        Some(found) if kind != owner => Err(file.bad(
-            found.at,
-            key,
-            format!("belongs to kind = \"{owner}\", and kind is \"{kind}\""),
-        )),
-        Some(found) if found.value.is_empty() => Err(file.bad(found.at, key, "is empty")),
-        Some(found) => Ok(found.value),
-        None if kind == owner => Err(section.missing(key)),
-        None => Ok(Vec::new()),
-    }
-}
-
 /// `[settings.NAME]`, in order of name.
 pub(super) fn settings(
     file: &File<'_>,
     table: Option<At<DeTable<'_>>>,
+    service: &ServiceSection,
 ) -> Result<Vec<SettingSpec>, Failure> {
     let mut out = Vec::new();
     for (name, value) in table.map(|table| table.value).unwrap_or_default() {
@@ -120,6 +48,10 @@ pub(super) fn settings(
             .get_ref()
             .parse()
             .map_err(|bad: sanaga_proto::ids::BadId| file.bad(at, name.get_ref(), bad.rule))?;
+        if name.as_str() == PORT && service.strategy() == Strategy::BlueGreen {
+            let problem = "is given by the node to each instance of a blue-green service";
+            return Err(file.bad(at, PORT, problem));
+        }
         let DeValue::Table(table) = value.into_inner() else {
             let problem = format!("must be a table: [settings.{name}]");
             return Err(file.bad(at, name.as_str(), problem));
@@ -192,18 +124,19 @@ pub(super) fn probes(
     file: &File<'_>,
     tables: Vec<At<DeTable<'_>>>,
     settings: &[SettingSpec],
+    service: &ServiceSection,
 ) -> Result<Vec<Probe>, Failure> {
+    let mut names: Vec<&str> = settings.iter().map(|spec| spec.name.as_str()).collect();
+    if service.strategy() == Strategy::BlueGreen {
+        names.push(PORT);
+    }
     tables
         .into_iter()
-        .map(|table| probe(file, table, settings))
+        .map(|table| probe(file, table, &names))
         .collect()
 }
 
-fn probe(
-    file: &File<'_>,
-    table: At<DeTable<'_>>,
-    settings: &[SettingSpec],
-) -> Result<Probe, Failure> {
+fn probe(file: &File<'_>, table: At<DeTable<'_>>, names: &[&str]) -> Result<Probe, Failure> {
     let known = [
         "http",
         "tcp",
@@ -235,7 +168,7 @@ fn probe(
     let Some((kind, target)) = kinds.pop() else {
         return Err(file.bad(section.at(), "probe", exactly));
     };
-    check_target(file, kind, &target, settings)?;
+    check_target(file, kind, &target, names)?;
     Ok(Probe {
         kind,
         target: target.value,
@@ -253,7 +186,7 @@ fn check_target(
     file: &File<'_>,
     kind: ProbeKind,
     target: &At<Vec<String>>,
-    settings: &[SettingSpec],
+    names: &[&str],
 ) -> Result<(), Failure> {
     let bad = |problem: String| Err(file.bad(target.at, kind.as_str(), problem));
     let first = target.value.first().map_or("", String::as_str);
@@ -270,7 +203,7 @@ fn check_target(
     }
     for text in &target.value {
         for name in braced(text) {
-            if !settings.iter().any(|spec| spec.name.as_str() == name) {
+            if !names.contains(&name) {
                 return bad(format!("{{{name}}} is not a setting of this app"));
             }
         }

@@ -236,6 +236,28 @@ impl<'f, 't> Section<'f, 't> {
         Ok(Some(At { value: out, at }))
     }
 
+    /// A list of whole numbers.
+    pub fn integers(&mut self, key: &str) -> Result<Option<At<Vec<i64>>>, Failure> {
+        let Some((value, at)) = self.take(key) else {
+            return Ok(None);
+        };
+        let DeValue::Array(array) = value else {
+            return Err(self.wrong(at, key, "a list of whole numbers", &value));
+        };
+        let mut out = Vec::new();
+        for item in self.items(key, at, array)? {
+            let item_at = item.span().start;
+            let number = item
+                .get_ref()
+                .as_integer()
+                .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+            out.push(number.ok_or_else(|| {
+                self.wrong(item_at, key, "a list of whole numbers", item.get_ref())
+            })?);
+        }
+        Ok(Some(At { value: out, at }))
+    }
+
     /// A table of its own, if the key is there.
     pub fn table(&mut self, key: &str) -> Result<Option<At<DeTable<'t>>>, Failure> {
         match self.take(key) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use sanaga_proto::failure::Coded as _;
-use sanaga_proto::manifest::{ProbeKind, ServiceKind, SettingType};
+use sanaga_proto::manifest::{ProbeKind, ServiceKind, SettingType, Strategy};
 use sanaga_proto::text::{Catalog, Language};
 use sanaga_proto::wire::assignment::SettingValue;
 
@@ -156,9 +156,9 @@ fn wrong_values_are_refused_with_their_line() {
         ("app = \"shop\"", "app = \"Shop\"", 2, "must be lower case"),
         (
             "\"process\"",
-            "\"systemd\"",
+            "\"none\"",
             9,
-            "belongs to kind = \"process\"",
+            "belongs to kind = \"process\" or \"systemd\"",
         ),
         ("[\"bin/shop\"]", "[]", 9, "`command`: is empty"),
         (
@@ -224,5 +224,73 @@ proptest::proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "[a-z\\[\\]=\"0-9.{}\n ]{0,200}") {
         let _ = parse(&text);
+    }
+}
+
+/// A service whose next release starts beside it.
+const BESIDE: &str = r#"app = "shop"
+version = "1.4.1"
+tree = "dist"
+[service]
+kind = "systemd"
+command = ["bin/shop"]
+strategy = "blue-green"
+ports = [8081, 8082]
+drain_s = 3
+[limits]
+memory_bytes_max = 268435456
+files_max = 512
+[[probe]]
+http = "http://127.0.0.1:{port}/health"
+"#;
+
+#[test]
+fn a_service_may_run_beside_the_one_before() {
+    let project = parse(BESIDE).unwrap();
+    let service = &project.service;
+    assert_eq!(service.strategy(), Strategy::BlueGreen);
+    assert_eq!(
+        (service.ports.as_slice(), service.drain_s),
+        (&[8_081, 8_082][..], Some(3))
+    );
+    let limits = project.limits.unwrap();
+    assert_eq!(limits.memory_bytes_max, Some(268_435_456));
+    assert_eq!((limits.files_max, limits.tasks_max), (Some(512), None));
+    let units = BESIDE.replace("command = [\"bin/shop\"]", "units = [\"shop.service\"]");
+    assert_eq!(parse(&units).unwrap().service.units, ["shop.service"]);
+    assert_eq!(parse(SHOP).unwrap().service.strategy(), Strategy::Restart);
+    for (from, to, line, words) in [
+        ("8082]", "8081]", 8, "two different ports"),
+        ("8082]", "80]", 8, "two different ports"),
+        (", 8082]", "]", 8, "two different ports"),
+        ("8082]", "\"8082\"]", 8, "a list of whole numbers"),
+        (
+            "\"blue-green\"",
+            "\"green\"",
+            7,
+            "is not one of restart, blue-green",
+        ),
+        ("\"blue-green\"", "\"restart\"", 8, "belong to strategy"),
+        (
+            "drain_s",
+            "units = [\"a\"]\ndrain_s",
+            4,
+            "either units or a command",
+        ),
+        ("files_max = 512", "files_max = 1", 12, "1 is not in 16.."),
+        (
+            "[limits]",
+            "[settings.port]\ntype = \"integer\"\ndefault = 1\n[limits]",
+            10,
+            "is given by the node",
+        ),
+    ] {
+        let said = complaint(&BESIDE.replace(from, to));
+        let place = format!("shop/sanaga.toml:{line}: ");
+        assert!(said.contains(words), "{to}: {said}");
+        assert!(
+            said.contains(&place) || said.contains(&format!("line {line}")),
+            "{to}: {said}"
+        );
     }
 }
