@@ -15,7 +15,7 @@ use crate::helper::Settings;
 use crate::service::{Ending, ServiceStatus};
 use crate::slot::{self, Observed};
 use crate::update::{
-    BootId, DataSnapshot, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target,
+    BootId, Data, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target,
     Verdict,
 };
 
@@ -55,7 +55,7 @@ impl Node {
             previous: observed.previous,
             service,
             probe: self.verdict_of(app, &service),
-            data: DataSnapshot::NotDeclared,
+            data: Data::default(),
             free_bytes,
             needed_bytes: needed_bytes(app),
             last: app.last.borrow_mut().take(),

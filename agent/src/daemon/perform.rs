@@ -27,7 +27,7 @@ impl Node {
             Effect::None
             | Effect::Wait { .. }
             | Effect::Probe { .. }
-            | Effect::SnapshotData { .. } => Ok(()),
+            | Effect::SnapshotData { .. } | Effect::Migrate{..}|Effect::RestoreData{..}|Effect::ExportData{..}|Effect::PruneData{..} => Ok(()),
             Effect::Fetch { target } => self.fetch(app, &target).await,
             Effect::Stage { target } => self.stage(app, target).await,
             Effect::StopService => {

@@ -2,7 +2,7 @@
 //! with every part of what was not synced surviving, and every kill of the agent's process as well.
 //!
 //! The machine itself is the real one. The disk tells synced from un-synced effects; performing an
-//! effect is a list of small steps as `sanaga-durable` takes them. Five sabotages break the way in
+//! effect is a list of small steps as `sanaga-durable` takes them. Six sabotages break the way in
 //! which effects are performed or the journal is stored; the enumeration must find each of them.
 
 mod check;
@@ -34,16 +34,19 @@ pub enum Sabotage {
     EarlyPrune,
     /// Attempts are counted after the effect instead of before it.
     LateCount,
+    /// Data are not synced when they are set aside or brought back.
+    NoDataSync,
 }
 
 impl Sabotage {
     /// Every sabotage.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NoSlotSync,
         Self::NoFolderSync,
         Self::NoIntent,
         Self::EarlyPrune,
         Self::LateCount,
+        Self::NoDataSync,
     ];
 
     /// What it is called in reports.
@@ -55,6 +58,7 @@ impl Sabotage {
             Self::NoIntent => "no intent record",
             Self::EarlyPrune => "early prune",
             Self::LateCount => "attempt counted late",
+            Self::NoDataSync => "no data sync",
         }
     }
 }

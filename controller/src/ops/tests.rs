@@ -148,6 +148,8 @@ impl World {
             }],
             source: None,
             notes: None,
+        data: None,
+        migrate: None,
         }
     }
 

@@ -10,7 +10,9 @@ use std::path::{Component, Path, PathBuf};
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, TreeRoot, Version};
-use sanaga_proto::manifest::{Manifest, Notes, Probe, Risk, ServiceSection, SettingSpec, Source};
+use sanaga_proto::manifest::{
+    DataSection, Manifest, MigrateSection, Notes, Probe, Risk, ServiceSection, SettingSpec, Source,
+};
 
 use section::{At, File, Section};
 
@@ -59,6 +61,8 @@ pub struct Project {
     settings: Vec<SettingSpec>,
     source: Option<Source>,
     notes: Option<Notes>,
+    data: Option<DataSection>,
+    migrate: Option<MigrateSection>,
 }
 
 impl Project {
@@ -104,6 +108,8 @@ impl Project {
             "probation",
             "source",
             "notes",
+            "data",
+            "migrate",
         ];
         let mut top = Section::open(&file, "", table, 0, &known)?;
         let app = top.parsed("app")?.map(|app| app.value).or(fill.app);
@@ -119,6 +125,8 @@ impl Project {
         let soak_s = parts::soak_s(&file, top.table("probation")?)?;
         let source = parts::source(&file, top.table("source")?)?;
         let notes = parts::notes(&file, top.table("notes")?, &fill.notes_en, &fill.notes_fr)?;
+        let data = parts::data(&file, top.table("data")?)?;
+        let migrate = parts::migrate(&file, top.table("migrate")?, data.is_some())?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
             tree: folder.join(tree_path(&file, &tree)?),
@@ -131,6 +139,8 @@ impl Project {
             settings,
             source,
             notes,
+            data,
+            migrate,
         })
     }
 
@@ -150,6 +160,8 @@ impl Project {
             settings: self.settings.clone(),
             source: self.source.clone(),
             notes: self.notes.clone(),
+            data: self.data.clone(),
+            migrate: self.migrate.clone(),
         }
     }
 }

@@ -142,6 +142,8 @@ fn manifest(app: &str, version: &str) -> Manifest {
         settings: Vec::new(),
         source: None,
         notes: None,
+        data: None,
+        migrate: None,
     }
 }
 

@@ -6,7 +6,7 @@ use sanaga_proto::code::Retry;
 use sanaga_proto::ids::Digest;
 
 use super::*;
-use crate::update::facts::{DataSnapshot, Outcome, Pack, Verdict};
+use crate::update::facts::{Data, Outcome, Pack, Verdict};
 use crate::update::journal::BootId;
 use crate::update::model;
 
@@ -53,7 +53,7 @@ pub(super) fn node() -> (Journal, Facts) {
         previous: Some(1),
         service: runs(&at(2, 2)),
         probe: Verdict::Passing,
-        data: DataSnapshot::NotDeclared,
+        data: Data::default(),
         free_bytes: 1 << 40,
         needed_bytes: 0,
         last: None,

@@ -27,6 +27,7 @@ fn each_sabotage_is_found_by_its_harm() {
             Sabotage::LateCount,
             "StartService was begun 6 times, more than 5",
         ),
+        (Sabotage::NoDataSync, "starts on rows"),
     ];
     assert_eq!(harms.map(|(sabotage, _)| sabotage), Sabotage::ALL);
     for (sabotage, harm) in harms {
