@@ -119,6 +119,8 @@ pub struct Limits {
     pub allow_kinds: BTreeSet<ServiceKind>,
     /// Users that services run as, beside the agent's own.
     pub allow_users: BTreeSet<String>,
+    /// Folders in which releases may have data, beside their own.
+    pub data_roots: BTreeSet<PathBuf>,
 }
 
 /// `[slots]`

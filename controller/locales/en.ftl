@@ -152,6 +152,7 @@ event-held = held
 event-operator_action = operator
 event-alarm = alarm
 event-needs_hands = needs hands
+event-migrated = data migrated
 watch-bytes = { $done } of { $all }
 watch-fetching = begins
 watch-probation = { $seconds } left, { $probes } { $probes_form ->

@@ -152,6 +152,7 @@ event-held = suspendue
 event-operator_action = fait sur place
 event-alarm = alarme
 event-needs_hands = besoin de quelqu'un
+event-migrated = données migrées
 watch-bytes = { $done } sur { $all }
 watch-fetching = commence
 watch-probation = encore { $seconds }, { $probes } { $probes_form ->

@@ -186,6 +186,7 @@ fn shop() -> AppReport {
         soak_left_s: None,
         probes: (1, 1),
         failure: None,
+        data: Vec::new(),
     }
 }
 

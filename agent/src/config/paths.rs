@@ -50,6 +50,8 @@ pub struct Paths {
     pub apps: PathBuf,
     /// `packs/`.
     pub packs: PathBuf,
+    /// `snapshots/`: data that were put aside.
+    pub snapshots: PathBuf,
     /// The control socket's folder; gone after a boot where it is under `/run`.
     pub run: PathBuf,
     /// The control socket.
@@ -105,6 +107,7 @@ impl Paths {
             database: state.join("agent.db"),
             apps: state.join("apps"),
             packs: state.join("packs"),
+            snapshots: state.join("snapshots"),
             socket: run.join("agent.sock"),
             run,
             system,

@@ -51,6 +51,7 @@ fn every_key_changes_the_configuration() {
             }
             value::Kind::Choices(words) => words[0].to_owned(),
             value::Kind::Users => "www-data".to_owned(),
+            value::Kind::Folders => "/srv/shop".to_owned(),
         };
         let mut config = Config::defaults().unwrap();
         let before = config.clone();

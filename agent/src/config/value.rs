@@ -48,6 +48,8 @@ pub enum Kind {
     Choices(&'static [&'static str]),
     /// A list of names that a Unix user may have.
     Users,
+    /// A list of absolute paths of folders, none of them `/`.
+    Folders,
 }
 
 /// A checked value.
@@ -197,6 +199,10 @@ impl Kind {
                 Some(name) => Err(format!("`{name}` is not the name of a user")),
                 None => Ok(Value::List(without_repetition(list))),
             },
+            (Self::Folders, Raw::List(list)) => match list.iter().find(|path| !is_folder(path)) {
+                Some(path) => Err(format!("`{path}` is not the absolute path of a folder")),
+                None => Ok(Value::List(without_repetition(list))),
+            },
             (
                 Self::Integer { .. }
                 | Self::IntegerOrAuto { .. }
@@ -204,7 +210,8 @@ impl Kind {
                 | Self::Flag
                 | Self::Choice(_)
                 | Self::Choices(_)
-                | Self::Users,
+                | Self::Users
+                | Self::Folders,
                 Raw::Integer(_) | Raw::Flag(_) | Raw::Text(_) | Raw::List(_) | Raw::Other(_),
             ) => Err(self.wish()),
         }
@@ -227,7 +234,7 @@ impl Kind {
                 _ => Raw::Text(text.to_owned()),
             },
             Self::Choice(_) => Raw::Text(text.to_owned()),
-            Self::Choices(_) | Self::Users => Raw::List(
+            Self::Choices(_) | Self::Users | Self::Folders => Raw::List(
                 text.split(',')
                     .map(|word| word.trim().to_owned())
                     .filter(|word| !word.is_empty())
@@ -254,8 +261,16 @@ impl Kind {
             Self::Choice(words) => format!("must be one of {}", words.join(", ")),
             Self::Choices(words) => format!("must be a list out of {}", words.join(", ")),
             Self::Users => "must be a list of user names".to_owned(),
+            Self::Folders => "must be a list of absolute paths".to_owned(),
         }
     }
+}
+
+/// Absolute, and the plain name of a folder other than `/`.
+fn is_folder(path: &str) -> bool {
+    let path = std::path::Path::new(path);
+    let is_plain = |part| matches!(part, std::path::Component::Normal(_));
+    path.is_absolute() && path.components().count() > 1 && path.components().skip(1).all(is_plain)
 }
 
 fn within(number: i64, min: u64, max: u64) -> Result<u64, String> {
@@ -363,6 +378,11 @@ mod tests {
         assert!(Kind::Users.check_text("shop,www-data,_apt").is_ok());
         for bad in ["0", "Root", "a b", "a:b", "../x"] {
             assert!(Kind::Users.check_text(bad).is_err(), "{bad}");
+        }
+        assert!(Kind::Folders.check_text("/srv/shop,/var/data").is_ok());
+        for bad in ["/", "srv", "/srv/../etc", ""] {
+            let raw = Raw::List(vec![bad.to_owned()]);
+            assert!(Kind::Folders.check(raw).is_err(), "{bad}");
         }
     }
 }

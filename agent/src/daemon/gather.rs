@@ -15,7 +15,7 @@ use crate::helper::Settings;
 use crate::service::{Ending, ServiceStatus};
 use crate::slot::{self, Observed};
 use crate::update::{
-    BootId, Data, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target,
+    BootId, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target,
     Verdict,
 };
 
@@ -32,6 +32,7 @@ impl Node {
         let observed = slot::observe(&app.folder, &app.seals.borrow()).map_err(Failure::of)?;
         *app.seals.borrow_mut() = observed.slots.clone();
         let service = self.service_of(app, &observed).await;
+        let (data, data_bytes) = self.data_of(app);
         let free_bytes = sanaga_durable::free_bytes(&self.paths.state).unwrap_or_default();
         Ok(Facts {
             boot: BootId::new(
@@ -55,9 +56,9 @@ impl Node {
             previous: observed.previous,
             service,
             probe: self.verdict_of(app, &service),
-            data: Data::default(),
+            data,
             free_bytes,
-            needed_bytes: needed_bytes(app),
+            needed_bytes: needed_bytes(app).saturating_add(data_bytes),
             last: app.last.borrow_mut().take(),
         })
     }
@@ -127,7 +128,7 @@ impl Node {
         };
         let local = self.config.settings.get(&assigned.app);
         let settings = self
-            .permitted(&manifest)
+            .permitted(app, &manifest)
             .and_then(|()| Settings::join(&manifest, &assigned.settings, local));
         let settings = match settings {
             Ok(settings) => settings,
@@ -155,7 +156,7 @@ impl Node {
     }
 
     /// The manifest may ask only for what this node allows.
-    fn permitted(&self, manifest: &Manifest) -> Result<(), Failure> {
+    fn permitted(&self, app: &App, manifest: &Manifest) -> Result<(), Failure> {
         let refuse = |problem: String| {
             Failure::new(sanaga_proto::code::NOT_ALLOWED)
                 .arg("app", &manifest.app)
@@ -168,6 +169,7 @@ impl Node {
                 manifest.service.kind
             )));
         }
+        self.permitted_data(app, manifest).map_err(refuse)?;
         match &manifest.service.user {
             Some(user) if !limits.allow_users.contains(user) => Err(refuse(format!("user {user}"))),
             Some(_) | None => Ok(()),

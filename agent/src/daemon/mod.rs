@@ -3,6 +3,7 @@
 //! it waits until this machine is enrolled.
 
 mod changes;
+mod data;
 mod driver;
 mod fetching;
 mod from_disk;

@@ -91,6 +91,7 @@ impl Node {
             }),
             probes: probes_of(app),
             failure: app.failure.borrow().as_ref().map(words),
+            data: self.kept_aside(app),
         }
     }
 

@@ -46,6 +46,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 /// Applies changes; those that a rule of a table forbids are left out, as an app's would be.
 fn apply(database: &Connection, changes: &[Change]) {
+    database.execute_batch("BEGIN").unwrap();
     for (table, is_delete, key, value, word) in changes {
         let name = quoted(NAMES[*table]);
         let key: Value = match (NAMES[*table], key) {
@@ -64,6 +65,7 @@ fn apply(database: &Connection, changes: &[Change]) {
             database.execute(&sql, rusqlite::params![key, value, word])
         };
     }
+    database.execute_batch("COMMIT").unwrap();
 }
 
 /// Every row of every table, to the bit.

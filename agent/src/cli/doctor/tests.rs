@@ -26,6 +26,7 @@ fn report() -> Report {
         soak_left_s: None,
         probes: (1, 1),
         failure: None,
+        data: Vec::new(),
     };
     Report {
         schema_version: 1,

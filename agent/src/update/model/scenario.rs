@@ -302,7 +302,9 @@ fn data() -> Vec<Scenario> {
         .push((When::Phase(Phase::Committed), order));
     let mut there_again = back("the operator goes back from migrated data, and back again");
     there_again.script = after_commit.script.clone();
-    there_again.script.push((When::Quiet(1), order));
+    there_again
+        .script
+        .push((When::Phase(Phase::RolledBack), order));
     (there_again.end, there_again.end_phase) = (Some((NEW.code, 1)), Phase::Idle);
     let mut broken = Scenario {
         failing: fails("", EffectKind::Migrate, ALWAYS, code::MIGRATION_FAILED).failing,
