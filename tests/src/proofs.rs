@@ -8,6 +8,7 @@
 mod attacks;
 mod bad_use;
 mod cuts;
+mod data_pair;
 mod first_hour;
 mod footprint;
 mod machine_states;
@@ -29,6 +30,7 @@ pub const ALL: &[Proof] = &[
     footprint::PROOF,
     attacks::PROOF,
     machine_states::PROOF,
+    data_pair::PROOF,
     python_tuf::PROOF,
     bad_use::PROOF,
 ];
