@@ -175,6 +175,10 @@ release-show = { $release }   { $environments }
        *[other] nodes
     }
     {"  "}published  { $published } by { $by }
+rehearsal-done = {"  "}migration  rehearsed in { $environment }: committed, and rolled back
+rehearsal-missing = {"  "}migration  { $environment } has not shown: { $missing }
+rehearsal-commit = a committed migration
+rehearsal-rollback = a roll back of it
 
 bundle-written = Wrote { $path }   { $bytes }, { $count } files
 bundle-not-assigned = { $node } is not assigned { $release }, and will not install it from this bundle.

@@ -175,6 +175,10 @@ release-show = { $release }   { $environments }
        *[other] nœuds
     }
     {"  "}publiée    { $published } par { $by }
+rehearsal-done = {"  "}migration  répétée dans { $environment } : validée, puis retirée
+rehearsal-missing = {"  "}migration  { $environment } n'a pas montré : { $missing }
+rehearsal-commit = une migration validée
+rehearsal-rollback = son retrait
 
 bundle-written = Écrit : { $path }   { $bytes }, { $count } fichiers
 bundle-not-assigned = { $release } n'est pas assignée à { $node }, qui ne l'installera pas depuis ce lot.

@@ -220,7 +220,10 @@ impl DataSection {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
             let before = paths.iter().take(at);
-            if before.into_iter().any(|other| within(path, other) || within(other, path)) {
+            if before
+                .into_iter()
+                .any(|other| within(path, other) || within(other, path))
+            {
                 return wrong(path, "lies in another path of the data");
             }
         }

@@ -175,7 +175,9 @@ soak_s = {}
         let Some(schema) = self.schema else {
             return String::new();
         };
-        let data = format!("\n[data]\nsqlite = [\"notebook.db\"]\nfolders = [\"uploads\"]\nschema = {schema}\n");
+        let data = format!(
+            "\n[data]\nsqlite = [\"notebook.db\"]\nfolders = [\"uploads\"]\nschema = {schema}\n"
+        );
         if schema < 2 {
             return data;
         }

@@ -142,7 +142,10 @@ impl Coded for DataError {
             ]),
             Self::NoBase { path } => Args::from([
                 ("path", path.display().to_string()),
-                ("problem", "it went back as it was, for want of room".to_owned()),
+                (
+                    "problem",
+                    "it went back as it was, for want of room".to_owned(),
+                ),
             ]),
         }
     }

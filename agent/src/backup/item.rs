@@ -57,16 +57,23 @@ pub fn items(
             let path = data.join(name);
             let is_inside = |root: &PathBuf| path.starts_with(root) && path != *root;
             if Path::new(name).is_absolute() && !roots.iter().any(is_inside) {
-                return Err(format!("data `{name}`, which is in no folder of data_roots"));
+                return Err(format!(
+                    "data `{name}`, which is in no folder of data_roots"
+                ));
             }
             let name = name.clone();
-            found.entry(path.clone()).or_insert(Item { kind, name, path });
+            found
+                .entry(path.clone())
+                .or_insert(Item { kind, name, path });
         }
     }
     let all: Vec<Item> = found.into_values().collect();
     // In order of path, so that a folder stands before what lies in it.
     for (at, item) in all.iter().enumerate() {
-        let outer = all.iter().take(at).find(|outer| item.path.starts_with(&outer.path));
+        let outer = all
+            .iter()
+            .take(at)
+            .find(|outer| item.path.starts_with(&outer.path));
         if let Some(outer) = outer {
             return Err(format!("data `{}` in `{}`", item.name, outer.name));
         }

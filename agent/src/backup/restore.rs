@@ -23,7 +23,9 @@ impl Sets {
         aside: Option<(DataNumber, About)>,
     ) -> Result<(), DataError> {
         let set = self.read(number)?;
-        let is_aside = aside.as_ref().is_some_and(|(aside, _)| self.is_whole(*aside));
+        let is_aside = aside
+            .as_ref()
+            .is_some_and(|(aside, _)| self.is_whole(*aside));
         self.verify(&set, is_aside)?;
         let aside = match aside {
             Some((aside, about)) => {

@@ -145,8 +145,8 @@ pub(super) fn hash(path: &Path) -> Result<Digest, DataError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let count = std::io::Read::read(&mut file, &mut buffer)
-            .map_err(DataError::disk("read", path))?;
+        let count =
+            std::io::Read::read(&mut file, &mut buffer).map_err(DataError::disk("read", path))?;
         if count == 0 {
             return Ok(Digest(hasher.finalize().into()));
         }

@@ -212,8 +212,18 @@ fn only_what_may_be_declared_is_found() {
     let roots = BTreeSet::from([PathBuf::from("/srv/shop")]);
     let of = |path: &str| items(&[&section(path)], data, &roots);
     assert_eq!(of("a/b.db").unwrap()[0].path, data.join("a/b.db"));
-    assert_eq!(of("/srv/shop/x.db").unwrap()[1].path, Path::new("/srv/shop/x.db"));
-    for bad in ["/srv/shop", "/etc/passwd", "../x", "/srv/shop/../x", "uploads/x.db", ""] {
+    assert_eq!(
+        of("/srv/shop/x.db").unwrap()[1].path,
+        Path::new("/srv/shop/x.db")
+    );
+    for bad in [
+        "/srv/shop",
+        "/etc/passwd",
+        "../x",
+        "/srv/shop/../x",
+        "uploads/x.db",
+        "",
+    ] {
         assert!(of(bad).is_err(), "{bad}");
     }
 }

@@ -40,7 +40,9 @@ impl Node {
         }
         let target = self.manifest_of(app, journal.target.as_ref());
         let installed = self.manifest_of(app, journal.installed.as_ref());
-        data.migrates = target.as_ref().is_some_and(|target| target.migrate.is_some());
+        data.migrates = target
+            .as_ref()
+            .is_some_and(|target| target.migrate.is_some());
         let sections = [target.as_ref(), installed.as_ref()];
         let sections = sections.into_iter().flatten();
         let sections: Vec<&DataSection> = sections.filter_map(|m| m.data.as_ref()).collect();
@@ -191,7 +193,10 @@ impl Node {
             return Ok(());
         }
         let said = outcome.errors.lines().last().unwrap_or_default();
-        Err(failed(format!("it ended with code {}: {said}", outcome.code)))
+        Err(failed(format!(
+            "it ended with code {}: {said}",
+            outcome.code
+        )))
     }
 
     /// Works on sets where it does not keep the daemon from answering.
@@ -261,5 +266,7 @@ fn exported(sets: &Sets, aside: DataNumber) -> Option<String> {
     let folder = sets.folder().file_name().unwrap_or_default();
     let folder = folder.to_string_lossy();
     let rows = counts.rows();
-    Some(format!("{rows} rows exported to snapshots/{folder}/{aside:04}"))
+    Some(format!(
+        "{rows} rows exported to snapshots/{folder}/{aside:04}"
+    ))
 }

@@ -15,8 +15,7 @@ use crate::helper::Settings;
 use crate::service::{Ending, ServiceStatus};
 use crate::slot::{self, Observed};
 use crate::update::{
-    BootId, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target,
-    Verdict,
+    BootId, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target, Verdict,
 };
 
 /// Environments other than this one soak longer.

@@ -4,6 +4,7 @@ mod looking;
 mod orders;
 mod patches;
 mod publishing;
+mod rehearsing;
 mod roles;
 
 use std::sync::Arc;
@@ -148,8 +149,8 @@ impl World {
             }],
             source: None,
             notes: None,
-        data: None,
-        migrate: None,
+            data: None,
+            migrate: None,
         }
     }
 

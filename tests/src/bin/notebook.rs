@@ -87,7 +87,10 @@ fn run() -> Result<()> {
         schema,
         database: data.join("notebook.db"),
     });
-    if std::env::args().nth(1).is_some_and(|word| word == "migrate") {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|word| word == "migrate")
+    {
         return notebook.migrate();
     }
     notebook.open()?;
@@ -147,7 +150,10 @@ impl Notebook {
             database.execute_batch(&notes)?;
             database.pragma_update(None, "user_version", self.schema)?;
         } else if found != self.schema {
-            bail!("the database has schema {found}, and this is code for {}", self.schema);
+            bail!(
+                "the database has schema {found}, and this is code for {}",
+                self.schema
+            );
         }
         database.execute_batch(PHOTOS)?;
         Ok(database)

@@ -52,7 +52,12 @@ fn run(args: &Args) -> Result<Outcome> {
         let size = std::fs::metadata(&site.database)?.len();
         Ok(Outcome::new()
             .at_least("database", size >> 20, bytes >> 20, "MiB")
-            .at_most("roll back of code and data", back.took_ms, BACK_MS_MAX, "ms")
+            .at_most(
+                "roll back of code and data",
+                back.took_ms,
+                BACK_MS_MAX,
+                "ms",
+            )
             .all_of("rows as before", back.rows, before.rows.count())
             .all_of("exported changes", back.exported, back.written)
             .all_of("failed releases whose data came back", held, 2)
@@ -92,7 +97,8 @@ impl<'w> Site<'w> {
         let controller = Controller::start(world)?;
         let port = free_port()?;
         let mut seat = Seat::behind(Plan::new(args.seed));
-        seat.toml.push_str(&format!("[settings.notebook]\nport = {port}\n"));
+        seat.toml
+            .push_str(&format!("[settings.notebook]\nport = {port}\n"));
         let node = controller.enrol_as("depot", "akwa-1", seat)?;
         let database = node.folder().join("apps/notebook/data/notebook.db");
         Ok(Self {
@@ -176,7 +182,10 @@ impl<'w> Site<'w> {
         part.commit()?;
         let written = writer.stop()?;
         ensure!(!written.is_empty(), "the app did not write meanwhile");
-        eprintln!("{photos} photos; the app wrote {} notes meanwhile", written.len());
+        eprintln!(
+            "{photos} photos; the app wrote {} notes meanwhile",
+            written.len()
+        );
         Ok(())
     }
 
@@ -203,7 +212,11 @@ impl<'w> Site<'w> {
         self.tell(&self.release("1.1.0", 2), "committed")?;
         drop(open);
         let acknowledged = writer.stop()?;
-        eprintln!("{} rows, and {} more before the switch", rows.count(), acknowledged.len());
+        eprintln!(
+            "{} rows, and {} more before the switch",
+            rows.count(),
+            acknowledged.len()
+        );
         ensure!(schema(&self.database)? == 2, "it is not migrated");
         Ok(Before { rows, acknowledged })
     }
@@ -234,7 +247,10 @@ impl<'w> Site<'w> {
         self.node.link.up();
         let version = http::get(&format!("http://127.0.0.1:{}/version", self.port))?.text();
         ensure!(version.trim() == "1.0.0", "{version} answers");
-        ensure!(schema(&self.database)? == 1, "the database is still migrated");
+        ensure!(
+            schema(&self.database)? == 1,
+            "the database is still migrated"
+        );
         let found = Rows::of(&self.database)?;
         let rows = found.same_and_then(&before.rows, &before.acknowledged)?;
 
@@ -242,12 +258,20 @@ impl<'w> Site<'w> {
         let kept = app.get("data").and_then(|data| data.get(0));
         let kept = kept.and_then(Value::as_str).context("nothing is kept")?;
         let kept = PathBuf::from(kept);
-        ensure!(said.stdout.contains(&*kept.to_string_lossy()), "the path is not told");
+        ensure!(
+            said.stdout.contains(&*kept.to_string_lossy()),
+            "the path is not told"
+        );
         let summary = std::fs::read_to_string(kept.join("export.json"))?;
         let summary: Value = serde_json::from_str(&summary)?;
-        let photos = summary.pointer("/tables/notebook.db~1photo").context("no photos")?;
+        let photos = summary
+            .pointer("/tables/notebook.db~1photo")
+            .context("no photos")?;
         let exported = ["inserted", "updated", "deleted"].map(|name| photos.get(name).cloned());
-        let exported = exported.into_iter().flatten().filter_map(|value| value.as_u64());
+        let exported = exported
+            .into_iter()
+            .flatten()
+            .filter_map(|value| value.as_u64());
         self.exports_give_the_later_rows(world, &kept, after)?;
         Ok(Back {
             took_ms,
@@ -263,15 +287,24 @@ impl<'w> Site<'w> {
         let item = std::fs::read_dir(kept)?.flatten().map(|entry| entry.path());
         let item = item.into_iter().find(|path| is_database(path));
         let item = item.context("no database is kept")?;
-        ensure!(Rows::of(&item)? == *after, "the kept database is another one");
+        ensure!(
+            Rows::of(&item)? == *after,
+            "the kept database is another one"
+        );
         let copy = world.root().join("applied.db");
         open(&self.database)?.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
         apply(&copy, &kept.join("notebook.db.changes.sql"))?;
-        ensure!(Rows::of(&copy)?.photos == after.photos, "the changes give other photos");
+        ensure!(
+            Rows::of(&copy)?.photos == after.photos,
+            "the changes give other photos"
+        );
         std::fs::remove_file(&copy)?;
         let fresh = world.root().join("fresh.db");
         apply(&fresh, &kept.join("notebook.db.tables.sql"))?;
-        ensure!(Rows::notes_of(&fresh)? == after.notes, "the tables give other notes");
+        ensure!(
+            Rows::notes_of(&fresh)? == after.notes,
+            "the tables give other notes"
+        );
         Ok(())
     }
 
@@ -282,7 +315,10 @@ impl<'w> Site<'w> {
         for (version, how) in [("1.2.0", Broken::Migration), ("1.3.0", Broken::Health)] {
             let before = Rows::of(&self.database)?;
             self.tell(&self.release(version, 2).broken(how), "rolled_back")?;
-            ensure!(schema(&self.database)? == 1, "{version} left its schema behind");
+            ensure!(
+                schema(&self.database)? == 1,
+                "{version} left its schema behind"
+            );
             self.send("POST", "/notes", version)?;
             let now = Rows::of(&self.database)?;
             let back = now.same_and_then(&before, &[version.to_owned()])?;

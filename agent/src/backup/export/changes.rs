@@ -49,8 +49,9 @@ impl<W: Write> Writer<'_, W> {
             ..Counts::default()
         };
         if table.has_other_keys {
-            let changed =
-                format!("SELECT {key} FROM main.{name} AS m JOIN base.{name} AS b ON {same} WHERE {differs}");
+            let changed = format!(
+                "SELECT {key} FROM main.{name} AS m JOIN base.{name} AS b ON {same} WHERE {differs}"
+            );
             self.delete(table, &changed)?;
         }
         let columns = Table::list(&table.columns, "m.");

@@ -106,7 +106,10 @@ fn exact(number: f64) -> String {
     let (whole, mut power) = if stored == 0 {
         (fraction, -1_074)
     } else {
-        (fraction | 1 << 52, i64::try_from(stored).unwrap_or_default() - 1_075)
+        (
+            fraction | 1 << 52,
+            i64::try_from(stored).unwrap_or_default() - 1_075,
+        )
     };
     let sign = if number.is_sign_negative() { "-" } else { "" };
     let mut out = format!("({sign}{whole}.0");

@@ -257,7 +257,9 @@ fn write_sequences<W: Write>(writer: &mut Writer<'_, W>, same: &[&Table]) -> Res
         let literals = [row.get_ref(0)?, row.get_ref(1)?].map(|value| writer.literals.of(value));
         let [name, number] = literals;
         let (name, number) = (name?, number?);
-        writer.out.write_all(b"DELETE FROM sqlite_sequence WHERE name = ")?;
+        writer
+            .out
+            .write_all(b"DELETE FROM sqlite_sequence WHERE name = ")?;
         writer.out.write_all(&name)?;
         writer
             .out

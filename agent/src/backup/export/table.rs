@@ -78,7 +78,10 @@ impl Table {
             return Ok(false);
         }
         // Outside of WITHOUT ROWID tables a primary key may be NULL, and that many times.
-        let is_null = self.key.iter().map(|column| format!("{} IS NULL", quoted(column)));
+        let is_null = self
+            .key
+            .iter()
+            .map(|column| format!("{} IS NULL", quoted(column)));
         let is_null = is_null.collect::<Vec<_>>().join(" OR ");
         for schema in ["main", "base"] {
             let sql = format!(
@@ -94,7 +97,9 @@ impl Table {
 
     /// Columns with a prefix, for a list in SQL.
     pub(super) fn list(columns: &[String], prefix: &str) -> String {
-        let columns = columns.iter().map(|column| format!("{prefix}{}", quoted(column)));
+        let columns = columns
+            .iter()
+            .map(|column| format!("{prefix}{}", quoted(column)));
         columns.collect::<Vec<_>>().join(", ")
     }
 

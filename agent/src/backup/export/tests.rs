@@ -21,7 +21,14 @@ const TABLES: &str = "
     CREATE TRIGGER hears AFTER INSERT ON plain BEGIN INSERT INTO heard VALUES (NULL); END;
 ";
 const NAMES: [&str; 8] = [
-    "plain", "counted", "odd \"name", "without", "keyless", "null_key", "other_key", "made",
+    "plain",
+    "counted",
+    "odd \"name",
+    "without",
+    "keyless",
+    "null_key",
+    "other_key",
+    "made",
 ];
 
 type Change = (usize, bool, u8, Value, Option<String>);
@@ -54,7 +61,14 @@ fn apply(database: &Connection, changes: &[Change]) {
             ("odd \"name" | "null_key", key) => {
                 let letter = char::from(b'a' + key / 2);
                 let is_upper = key % 2 == 1;
-                Value::Text(if is_upper { letter.to_ascii_uppercase() } else { letter }.into())
+                Value::Text(
+                    if is_upper {
+                        letter.to_ascii_uppercase()
+                    } else {
+                        letter
+                    }
+                    .into(),
+                )
             }
             (_, key) => Value::Integer(i64::from(*key)),
         };
@@ -160,7 +174,10 @@ fn rows_are_counted_and_little_is_written() {
         ..Counts::default()
     };
     assert_eq!(counts["plain"], plain);
-    assert_eq!((counts["later"].whole_rows, counts["other_key"].whole_rows), (2, 1));
+    assert_eq!(
+        (counts["later"].whole_rows, counts["other_key"].whole_rows),
+        (2, 1)
+    );
     assert!(read(home.path(), "changes").len() < 1_000);
     let fresh = Connection::open_in_memory().unwrap();
     fresh.execute_batch(&read(home.path(), "tables")).unwrap();

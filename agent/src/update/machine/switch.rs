@@ -243,7 +243,12 @@ impl Turn<'_> {
     }
 
     /// Counts a failure of a step after the swap; the way back when it is one too many.
-    pub(super) fn step_failed(&mut self, target: &Installed, code: Code, retry: Retry) -> Option<Effect> {
+    pub(super) fn step_failed(
+        &mut self,
+        target: &Installed,
+        code: Code,
+        retry: Retry,
+    ) -> Option<Effect> {
         let attempts = &mut self.journal.attempts;
         attempts.failures = attempts.failures.saturating_add(1);
         if retry == Retry::Never || attempts.failures >= self.policy.failures_max {

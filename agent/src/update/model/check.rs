@@ -156,7 +156,11 @@ impl Search<'_> {
             self.violation(life, &format!("at the end the rows are {rows:?}"));
         }
         let data = &journal.data;
-        let named = data.previous.iter().chain(&data.aside).chain(&data.snapshot);
+        let named = data
+            .previous
+            .iter()
+            .chain(&data.aside)
+            .chain(&data.snapshot);
         let named: BTreeSet<DataNumber> = named.copied().collect();
         let kept: BTreeSet<DataNumber> = disk.sets.keys().copied().collect();
         if named != kept {

@@ -210,10 +210,9 @@ impl Sync {
             )
             | (Self::App, Change::Current { .. } | Change::Previous { .. })
             | (Self::Rows, Change::Rows(_))
-            | (
-                Self::Sets,
-                Change::Set { .. } | Change::MoveAside { .. } | Change::Unset { .. },
-            ) => true,
+            | (Self::Sets, Change::Set { .. } | Change::MoveAside { .. } | Change::Unset { .. }) => {
+                true
+            }
             (
                 Self::File { slot, file },
                 Change::Content {

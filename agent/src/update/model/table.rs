@@ -64,7 +64,9 @@ const fn meaning(phase: Phase) -> &'static str {
         Phase::Staged => "the slot is whole, verified and synced",
         Phase::Armed => "only a window, a pause or room keeps it from being activated",
         Phase::Snapshotting => "the service is stopped and its data are set aside",
-        Phase::Activating => "the old service stops, the migration runs, `current` is replaced, the new one starts",
+        Phase::Activating => {
+            "the old service stops, the migration runs, `current` is replaced, the new one starts"
+        }
         Phase::Probation => "the new release runs and has to stay healthy through its soak",
         Phase::Committed => "it stayed healthy; the release before is `previous`",
         Phase::RollingBack => "the release before is on its way back, with its data",

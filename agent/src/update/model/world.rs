@@ -12,9 +12,7 @@ use sanaga_proto::wire::receipt::EventKind;
 use super::disk::{Cached, Change, CodeId, Disk, Rows, Sync, Tree};
 use super::scenario::{ALWAYS, Keeping, Scenario, Tag, Then, When, installed};
 use crate::update::effect::EffectKind;
-use crate::update::facts::{
-    Data, Facts, Fault, Order, Outcome, Pack, Seal, Service, Verdict,
-};
+use crate::update::facts::{Data, Facts, Fault, Order, Outcome, Pack, Seal, Service, Verdict};
 use crate::update::journal::{BootId, Journal, SlotNumber};
 use crate::update::phase::Phase;
 use crate::update::policy::Policy;

@@ -3,7 +3,8 @@
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::SettingName;
 use sanaga_proto::manifest::{
-    DataSection, MigrateSection, Notes, Probe, ProbeKind, ServiceKind, ServiceSection, SettingSpec, SettingType, Source,
+    DataSection, MigrateSection, Notes, Probe, ProbeKind, ServiceKind, ServiceSection, SettingSpec,
+    SettingType, Source,
 };
 use sanaga_proto::wire::assignment::SettingValue;
 use toml::de::{DeTable, DeValue};
@@ -340,7 +341,11 @@ pub(super) fn migrate(
         return Err(file.bad(command.at, "command", "is empty"));
     }
     if !has_data {
-        return Err(file.bad(at, "migrate", "needs [data]: what it changes is set aside before"));
+        return Err(file.bad(
+            at,
+            "migrate",
+            "needs [data]: what it changes is set aside before",
+        ));
     }
     Ok(Some(MigrateSection {
         command: command.value,

@@ -39,7 +39,10 @@ impl Rows {
         let hash = hasher.finalize();
         Ok(Self {
             notes: Self::notes_of(path)?,
-            photos: (count, hash.iter().map(|byte| format!("{byte:02x}")).collect()),
+            photos: (
+                count,
+                hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            ),
         })
     }
 
@@ -67,7 +70,10 @@ impl Rows {
     /// have been written whose answer was lost. Gives how many of the former rows are there.
     pub(super) fn same_and_then(&self, former: &Self, then: &[String]) -> Result<u64> {
         ensure!(self.photos == former.photos, "other photos");
-        let (same, later) = self.notes.split_at_checked(former.notes.len()).unwrap_or_default();
+        let (same, later) = self
+            .notes
+            .split_at_checked(former.notes.len())
+            .unwrap_or_default();
         ensure!(same == former.notes, "other notes");
         let more = later.len().checked_sub(then.len());
         ensure!(
