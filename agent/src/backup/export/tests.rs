@@ -96,9 +96,10 @@ fn rows(path: &Path) -> Vec<String> {
         let mut rows = statement.query([]).unwrap();
         let mut lines = Vec::new();
         while let Some(row) = rows.next().unwrap() {
-            let values = (0..columns).map(|at| match row.get_ref(at).unwrap() {
-                rusqlite::types::ValueRef::Real(number) => format!("r{:x}", number.to_bits()),
-                other => format!("{other:?}"),
+            let values = (0..columns).map(|at| {
+                let value = row.get_ref(at).unwrap();
+                let bits = value.as_f64().map(f64::to_bits);
+                bits.map_or_else(|_| format!("{value:?}"), |bits| format!("r{bits:x}"))
             });
             lines.push(format!("{name}: {}", values.collect::<Vec<_>>().join(" ")));
         }

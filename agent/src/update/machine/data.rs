@@ -304,3 +304,6 @@ fn back_data(restore: DataNumber, aside: Option<DataNumber>, can_stay: bool) -> 
         is_exported: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

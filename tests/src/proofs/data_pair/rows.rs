@@ -27,11 +27,8 @@ impl Rows {
             count += 1;
             hasher.update(row.get::<_, i64>(0)?.to_be_bytes());
             for column in [1, 2] {
-                let bytes = match row.get_ref(column)? {
-                    rusqlite::types::ValueRef::Text(bytes)
-                    | rusqlite::types::ValueRef::Blob(bytes) => bytes,
-                    _ => b"",
-                };
+                let value = row.get_ref(column)?;
+                let bytes = value.as_bytes()?;
                 hasher.update((bytes.len() as u64).to_be_bytes());
                 hasher.update(bytes);
             }
