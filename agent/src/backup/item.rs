@@ -124,7 +124,7 @@ pub fn schema_of(path: &Path) -> Result<u64, DataError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let database = Connection::open_with_flags(real(path)?, flags).map_err(&error)?;
     database
-        .busy_timeout(std::time::Duration::from_secs(5))
+        .busy_timeout(std::time::Duration::from_secs(1))
         .map_err(&error)?;
     let version: i64 = database
         .query_row("PRAGMA user_version", [], |row| row.get(0))

@@ -33,9 +33,22 @@ impl Node {
             let previous = self.manifest_of(app, journal.previous.as_ref());
             data.previous_cannot_read = previous.and_then(|previous| self.unread(app, &previous));
         }
-        let is_switching = journal.phase.is_switching();
-        let is_near = matches!(journal.phase, Phase::Armed | Phase::Snapshotting);
-        if !is_switching && !is_near {
+        // Reading manifests takes time that most decisions can do without.
+        let is_needed = match journal.phase {
+            Phase::Armed | Phase::Snapshotting => true,
+            Phase::Activating | Phase::Probation => journal.data.is_taken,
+            Phase::Idle
+            | Phase::Fetching
+            | Phase::Staged
+            | Phase::Committed
+            | Phase::RollingBack
+            | Phase::RolledBack
+            | Phase::Held
+            | Phase::Superseded
+            | Phase::Refused { .. }
+            | Phase::NeedsHands => false,
+        };
+        if !is_needed {
             return (data, 0);
         }
         let target = self.manifest_of(app, journal.target.as_ref());

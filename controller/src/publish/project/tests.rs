@@ -259,7 +259,7 @@ fn data_that_cannot_be_set_aside_are_refused() {
             "[data]\nfolders = [\"a\"]\nschema = 1\n",
             "needs a database",
         ),
-        ("[data]\nsqlight = [\"a\"]\n", "`sqlite`"),
+        ("[data]\nsqlit = [\"a\"]\n", "`sqlite`"),
         ("[migrate]\ncommand = [\"bin/migrate\"]\n", "needs [data]"),
         (
             "[data]\nsqlite = [\"a\"]\n[migrate]\ntimeout_s = 5\n",
