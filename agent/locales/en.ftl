@@ -47,6 +47,7 @@ event-held = held
 event-operator-action = done by hand
 event-alarm = alarm
 event-needs-hands = needs somebody
+event-migrated = data migrated
 
 # Headings.
 col-app = APP
@@ -127,6 +128,7 @@ probes-passing =
     }
 no-network = no network needed
 rollback-aside = { $version } is set aside until a newer assignment.
+data-aside = What was written with the release that was left is kept in { $path }.
 receipt-waits = The controller will hear of it at the next contact (receipt #{ $number } waiting).
 receipt-sent = The controller knows of it (receipt #{ $number }).
 

@@ -47,6 +47,7 @@ event-held = suspendue
 event-operator-action = fait sur place
 event-alarm = alarme
 event-needs-hands = besoin de quelqu'un
+event-migrated = données migrées
 
 # Les titres.
 col-app = APPLI
@@ -127,6 +128,7 @@ probes-passing =
     }
 no-network = sans réseau
 rollback-aside = { $version } est écartée jusqu'à une assignation plus récente.
+data-aside = Ce qui a été écrit avec la version quittée est gardé dans { $path }.
 receipt-waits = Le contrôleur l'apprendra au prochain contact (reçu n° { $number } en attente).
 receipt-sent = Le contrôleur le sait (reçu n° { $number }).
 

@@ -127,6 +127,8 @@ pub struct Limits {
     pub tasks_max: u64,
     /// Open files of a process of a service; 0 is no limit.
     pub files_max: u64,
+    /// Folders in which releases may have data, beside their own.
+    pub data_roots: BTreeSet<PathBuf>,
 }
 
 /// `[slots]`

@@ -108,6 +108,9 @@ pub struct Done {
     pub receipts_waiting: u64,
     /// The number of the receipt that was written for it.
     pub receipt: Option<u64>,
+    /// Where the data are that the release wrote which was left; none when none were moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
     /// What a pull or an install led to, in order of app; empty for what is about one app.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
@@ -193,6 +196,9 @@ pub struct AppReport {
     pub outage_ms: Option<u64>,
     /// The last failure: its number and the words of its message.
     pub failure: Option<(u16, BTreeMap<String, String>)>,
+    /// Where data are kept that were written with releases that were left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<String>,
 }
 
 /// One event of the node's chain.

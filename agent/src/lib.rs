@@ -1,6 +1,7 @@
 //! The agent: pulls releases over bad links, stages them, swaps them in, watches them, and takes
 //! them back without a network.
 
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;

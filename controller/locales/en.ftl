@@ -152,6 +152,7 @@ event-held = held
 event-operator_action = operator
 event-alarm = alarm
 event-needs_hands = needs hands
+event-migrated = data migrated
 watch-bytes = { $done } of { $all }
 watch-fetching = begins
 watch-probation = { $seconds } left, { $probes } { $probes_form ->
@@ -174,6 +175,10 @@ release-show = { $release }   { $environments }
        *[other] nodes
     }
     {"  "}published  { $published } by { $by }
+rehearsal-done = {"  "}migration  rehearsed in { $environment }: committed, and rolled back
+rehearsal-missing = {"  "}migration  { $environment } has not shown: { $missing }
+rehearsal-commit = a committed migration
+rehearsal-rollback = a roll back of it
 
 bundle-written = Wrote { $path }   { $bytes }, { $count } files
 bundle-not-assigned = { $node } is not assigned { $release }, and will not install it from this bundle.

@@ -152,6 +152,7 @@ event-held = suspendue
 event-operator_action = fait sur place
 event-alarm = alarme
 event-needs_hands = besoin de quelqu'un
+event-migrated = données migrées
 watch-bytes = { $done } sur { $all }
 watch-fetching = commence
 watch-probation = encore { $seconds }, { $probes } { $probes_form ->
@@ -174,6 +175,10 @@ release-show = { $release }   { $environments }
        *[other] nœuds
     }
     {"  "}publiée    { $published } par { $by }
+rehearsal-done = {"  "}migration  répétée dans { $environment } : validée, puis retirée
+rehearsal-missing = {"  "}migration  { $environment } n'a pas montré : { $missing }
+rehearsal-commit = une migration validée
+rehearsal-rollback = son retrait
 
 bundle-written = Écrit : { $path }   { $bytes }, { $count } fichiers
 bundle-not-assigned = { $release } n'est pas assignée à { $node }, qui ne l'installera pas depuis ce lot.

@@ -211,6 +211,12 @@ codes! {
     NOT_ALLOWED = 511, Refused, Never, "not-allowed";
     /// Somebody must come. Args: `app`, `cause`.
     NEEDS_HANDS = 512, Failure, Never, "needs-hands";
+    /// The release's migration did not end well. Args: `app`, `problem`.
+    MIGRATION_FAILED = 513, RolledBack, Never, "migration-failed";
+    /// The data are of a newer schema than the release can read. Args: `app`, `release`, `found`, `known`.
+    SCHEMA_TOO_NEW = 514, Refused, Never, "schema-too-new";
+    /// The data cannot be set aside or brought back. Args: `app`, `path`, `problem`.
+    DATA_NOT_KEPT = 515, Failure, Later, "data-not-kept";
     /// The proxy in front of an app does not take its new instance. Args: `app`, `problem`.
     PROXY_FAILED = 520, Failure, Later, "proxy-failed";
 
@@ -253,6 +259,8 @@ codes! {
     BAD_REQUEST = 627, Usage, Never, "bad-request";
     /// A name is already taken. Args: `what`, `name`.
     NAME_TAKEN = 628, Usage, Never, "name-taken";
+    /// A release with a migration was not rehearsed. Args: `release`, `environment`, `rehearsal`, `missing`.
+    NOT_REHEARSED = 629, Refused, Later, "not-rehearsed";
     /// Any other fault inside. Args: `problem`.
     INTERNAL = 699, Failure, Later, "internal";
 }

@@ -4,7 +4,7 @@
 use crate::ids::{AppName, ReleaseName, SettingName, TreeRoot, Version};
 use crate::wire::Document;
 use crate::wire::assignment::SettingValue;
-use crate::{fields, limits, numbered};
+use crate::{fields, limits, numbered, tree};
 
 numbered! {
     /// How much care a release asks for.
@@ -237,7 +237,79 @@ fields! {
 }
 
 fields! {
-    /// The description of a release. Keys 15 to 18 are kept for data and migration.
+    /// What a release keeps: set aside before it is activated, brought back with the release before.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct DataSection ("data") {
+        /// `SQLite` databases; the first one carries the schema version.
+        1 list sqlite: String,
+        /// Folders, with all that is in them.
+        2 list folders: String,
+        /// The newest `PRAGMA user_version` that this release can read.
+        3 optional schema: u64,
+    }
+}
+
+/// The most databases and folders of one release together.
+pub const DATA_ITEMS_MAX: usize = 32;
+
+impl DataSection {
+    /// Every path, databases first.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.sqlite.iter().chain(&self.folders).map(String::as_str)
+    }
+
+    /// Checks every path: those of a tree are allowed (relative to the app's data), and absolute ones
+    /// of the same form, which a node may refuse. None may lie in another.
+    ///
+    /// # Errors
+    /// The path, and the rule that it breaks.
+    pub fn check(&self) -> Result<(), (String, &'static str)> {
+        let paths: Vec<&str> = self.paths().collect();
+        let wrong = |path: &str, rule| Err((path.to_owned(), rule));
+        if paths.len() > DATA_ITEMS_MAX {
+            return wrong("", "are more than 32");
+        }
+        for (at, path) in paths.iter().enumerate() {
+            if let Err(rule) = tree::path::check(path.strip_prefix('/').unwrap_or(path)) {
+                return wrong(path, rule);
+            }
+            let within = |inner: &str, outer: &str| {
+                let rest = inner.strip_prefix(outer);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let before = paths.iter().take(at);
+            if before
+                .into_iter()
+                .any(|other| within(path, other) || within(other, path))
+            {
+                return wrong(path, "lies in another path of the data");
+            }
+        }
+        Ok(())
+    }
+}
+
+fields! {
+    /// How a release brings the data of the one before into its own form.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct MigrateSection ("migrate") {
+        /// Program and arguments; a relative program is inside the release.
+        1 list command: String,
+        /// It takes at most, seconds; 600 when left out.
+        2 optional timeout_s: u64,
+    }
+}
+
+impl MigrateSection {
+    /// How long it may take, seconds.
+    #[must_use]
+    pub fn limit_s(&self) -> u64 {
+        self.timeout_s.unwrap_or(600)
+    }
+}
+
+fields! {
+    /// The description of a release. Keys 17 and 18 are kept for later.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Manifest ("manifest") {
         /// The app.
@@ -264,6 +336,10 @@ fields! {
         13 optional source: Source,
         /// What changed.
         14 optional notes: Notes,
+        /// What it keeps.
+        15 optional data: DataSection,
+        /// How the data are brought into its form before it runs.
+        16 optional migrate: MigrateSection,
         /// What its service may use.
         19 optional limits: LimitSection,
     }

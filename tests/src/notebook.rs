@@ -20,6 +20,8 @@ pub enum Broken {
     Health,
     /// It ends as soon as it is started.
     Exit,
+    /// Its migration changes half of the database and fails.
+    Migration,
 }
 
 /// A release that can be written.
@@ -33,6 +35,7 @@ pub struct Release {
     failures_max: u32,
     photo_bytes: usize,
     is_beside: bool,
+    schema: Option<u32>,
 }
 
 impl Release {
@@ -48,6 +51,7 @@ impl Release {
             failures_max: 2,
             photo_bytes: 0,
             is_beside: false,
+            schema: None,
         }
     }
 
@@ -76,6 +80,13 @@ impl Release {
     #[must_use]
     pub fn beside(mut self) -> Self {
         self.is_beside = true;
+        self
+    }
+
+    /// That declares its database, with this schema; from 2 on with a migration to it.
+    #[must_use]
+    pub fn schema(mut self, number: u32) -> Self {
+        self.schema = Some(number);
         self
     }
 
@@ -127,6 +138,10 @@ impl Release {
             None => {}
             Some(Broken::Health) => tree.file("broken", 0o644, b"health\n")?,
             Some(Broken::Exit) => tree.file("broken", 0o644, b"exit\n")?,
+            Some(Broken::Migration) => tree.file("broken", 0o644, b"migration\n")?,
+        }
+        if let Some(schema) = self.schema {
+            tree.file("schema", 0o644, format!("{schema}\n").as_bytes())?;
         }
         Ok(dist)
     }
@@ -154,9 +169,27 @@ start_period_s = {}
 
 [probation]
 soak_s = {}
-"#,
-            self.app, self.version, self.failures_max, self.start_period_s, self.soak_s
+{}"#,
+            self.app,
+            self.version,
+            self.failures_max,
+            self.start_period_s,
+            self.soak_s,
+            self.data()
         )
+    }
+
+    fn data(&self) -> String {
+        let Some(schema) = self.schema else {
+            return String::new();
+        };
+        let data = format!(
+            "\n[data]\nsqlite = [\"notebook.db\"]\nfolders = [\"uploads\"]\nschema = {schema}\n"
+        );
+        if schema < 2 {
+            return data;
+        }
+        format!("{data}\n[migrate]\ncommand = [\"bin/notebook\", \"migrate\"]\ntimeout_s = 300\n")
     }
 
     fn write_program(&self, tree: &Tree) -> Result<()> {

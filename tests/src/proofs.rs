@@ -9,6 +9,7 @@ mod attacks;
 mod bad_use;
 mod blue_green;
 mod cuts;
+mod data_pair;
 mod first_hour;
 mod footprint;
 mod helper;
@@ -31,6 +32,7 @@ pub const ALL: &[Proof] = &[
     footprint::PROOF,
     attacks::PROOF,
     machine_states::PROOF,
+    data_pair::PROOF,
     python_tuf::PROOF,
     bad_use::PROOF,
     helper::PROOF,

@@ -35,6 +35,9 @@ fn lines(done: &Done, context: &Context) -> Vec<String> {
         line = format!("{line} {aside}");
     }
     out.push(line);
+    if let Some(path) = &done.data {
+        out.push(speech.say("data-aside", &[("path", path)]));
+    }
     if let Some(receipt) = done.receipt {
         let id = if done.receipts_waiting > 0 {
             "receipt-waits"

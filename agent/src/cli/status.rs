@@ -43,6 +43,10 @@ fn show(report: &Report, context: &mut Context) -> Result<Outcome, Failure> {
     for line in lines(report, &context.speech, context.colour) {
         context.print(&line)?;
     }
+    for path in report.apps.iter().flat_map(|app| &app.data) {
+        let line = context.speech.say("data-aside", &[("path", path)]);
+        context.note(&line);
+    }
     for line in troubles(report, &context.speech) {
         context.note(&line);
     }

@@ -187,6 +187,7 @@ fn shop() -> AppReport {
         probes: (1, 1),
         outage_ms: None,
         failure: None,
+        data: Vec::new(),
     }
 }
 

@@ -116,6 +116,9 @@ keys! {
     "limits.allow_users", Kind::Users, "",
         |c, v| c.limits.allow_users = v.list().iter().cloned().collect(),
         "The users that a release may run as, beside the one that the agent runs as.";
+    "limits.data_roots", Kind::Folders, "",
+        |c, v| c.limits.data_roots = v.list().iter().map(std::path::PathBuf::from).collect(),
+        "The folders below which a release may declare data by an absolute path, beside its own folder.";
 
     "limits.memory_bytes_max", bytes(0), "0",
         |c, v| c.limits.memory_bytes_max = v.integer(),

@@ -53,6 +53,8 @@ pub struct Paths {
     pub worker: PathBuf,
     /// `worker/packs/`.
     pub packs: PathBuf,
+    /// `snapshots/`: data that were put aside.
+    pub snapshots: PathBuf,
     /// The control socket's folder; gone after a boot where it is under `/run`.
     pub run: PathBuf,
     /// The control socket.
@@ -118,6 +120,7 @@ impl Paths {
             apps: state.join("apps"),
             worker: state.join("worker"),
             packs: state.join("worker/packs"),
+            snapshots: state.join("snapshots"),
             socket: run.join("agent.sock"),
             worker_socket: run.join("worker.sock"),
             run,

@@ -55,6 +55,7 @@ fn every_key_changes_the_configuration() {
             value::Kind::PathOrAuto => "/etc/{app}.conf".to_owned(),
             value::Kind::CommandOrAuto => "true".to_owned(),
             value::Kind::UrlOrNone => "http://127.0.0.1/{app}".to_owned(),
+            value::Kind::Folders => "/srv/shop".to_owned(),
         };
         let mut config = Config::defaults().unwrap();
         let before = config.clone();

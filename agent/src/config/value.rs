@@ -56,6 +56,8 @@ pub enum Kind {
     CommandOrAuto,
     /// An `http://` URL, in which `{app}` stands for the app; or `none`.
     UrlOrNone,
+    /// A list of absolute paths of folders, none of them `/`.
+    Folders,
 }
 
 /// A checked value.
@@ -217,6 +219,10 @@ impl Kind {
             (Self::CommandOrAuto, Raw::List(list)) if !list.iter().any(String::is_empty) => {
                 Ok(Value::List(list))
             }
+            (Self::Folders, Raw::List(list)) => match list.iter().find(|path| !is_folder(path)) {
+                Some(path) => Err(format!("`{path}` is not the absolute path of a folder")),
+                None => Ok(Value::List(without_repetition(list))),
+            },
             (
                 Self::Integer { .. }
                 | Self::IntegerOrAuto { .. }
@@ -228,7 +234,8 @@ impl Kind {
                 | Self::Ports
                 | Self::PathOrAuto
                 | Self::CommandOrAuto
-                | Self::UrlOrNone,
+                | Self::UrlOrNone
+                | Self::Folders,
                 Raw::Integer(_) | Raw::Flag(_) | Raw::Text(_) | Raw::List(_) | Raw::Other(_),
             ) => Err(self.wish()),
         }
@@ -257,7 +264,7 @@ impl Kind {
             Self::CommandOrAuto => {
                 Raw::List(text.split_ascii_whitespace().map(str::to_owned).collect())
             }
-            Self::Choices(_) | Self::Users => Raw::List(
+            Self::Choices(_) | Self::Users | Self::Folders => Raw::List(
                 text.split(',')
                     .map(|word| word.trim().to_owned())
                     .filter(|word| !word.is_empty())
@@ -290,8 +297,16 @@ impl Kind {
                 "must be a list of a program and its arguments, or \"auto\"".to_owned()
             }
             Self::UrlOrNone => "must be a URL that begins with http://, or \"none\"".to_owned(),
+            Self::Folders => "must be a list of absolute paths".to_owned(),
         }
     }
+}
+
+/// Absolute, and the plain name of a folder other than `/`.
+fn is_folder(path: &str) -> bool {
+    let path = std::path::Path::new(path);
+    let is_plain = |part| matches!(part, std::path::Component::Normal(_));
+    path.is_absolute() && path.components().count() > 1 && path.components().skip(1).all(is_plain)
 }
 
 fn within(number: i64, min: u64, max: u64) -> Result<u64, String> {
@@ -428,6 +443,11 @@ mod tests {
         assert!(Kind::Users.check_text("shop,www-data,_apt").is_ok());
         for bad in ["0", "Root", "a b", "a:b", "../x"] {
             assert!(Kind::Users.check_text(bad).is_err(), "{bad}");
+        }
+        assert!(Kind::Folders.check_text("/srv/shop,/var/data").is_ok());
+        for bad in ["/", "srv", "/srv/../etc", ""] {
+            let raw = Raw::List(vec![bad.to_owned()]);
+            assert!(Kind::Folders.check(raw).is_err(), "{bad}");
         }
     }
 }

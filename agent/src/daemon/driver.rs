@@ -144,7 +144,8 @@ fn store(node: &Node, app: &App, decision: &Decision) -> Result<(), Failure> {
                 | EventKind::Superseded
                 | EventKind::Held
                 | EventKind::OperatorAction
-                | EventKind::Alarm,
+                | EventKind::Alarm
+                | EventKind::Migrated,
                 _,
             ) => {}
         }

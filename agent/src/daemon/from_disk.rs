@@ -6,15 +6,16 @@ use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::AppName;
 
+use crate::backup::Sets;
 use crate::slot::{self, AppFolder};
-use crate::update::{Installed, Journal, Phase, Quarantined, Seal};
+use crate::update::{DataNumber, Installed, Journal, Kept, Phase, Quarantined, Seal};
 
 /// What the links name was installed. A newer release that is `previous` was taken back. When `current`
 /// names a slot that says nothing of itself, somebody must come, and nothing is tidied away meanwhile.
 ///
 /// # Errors
 /// A fault of the disk.
-pub fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure> {
+pub fn from_disk(name: &AppName, folder: &AppFolder, sets: &Sets) -> Result<Journal, Failure> {
     let observed = slot::observe(folder, &BTreeMap::new()).map_err(Failure::of)?;
     let installed =
         |slot: Option<u32>| match slot.and_then(|slot| Some((slot, observed.slots.get(&slot)?))) {
@@ -40,7 +41,26 @@ pub fn from_disk(name: &AppName, folder: &AppFolder) -> Result<Journal, Failure>
             code: code::ROLLED_BACK.number,
         });
     }
+    journal.data = kept(sets, journal.previous.as_ref(), journal.installed.as_ref());
     Ok(journal)
+}
+
+/// The sets on the disk: the newest that was put aside between the two releases, whichever way, goes with
+/// the previous one; all others may hold what somebody misses, and are kept.
+fn kept(sets: &Sets, previous: Option<&Installed>, installed: Option<&Installed>) -> Kept {
+    let all = sets.list();
+    let slots = [previous, installed].map(|known| known.map(|known| known.slot));
+    let leads_back = |number: &DataNumber| {
+        let about = sets.read(*number).map(|set| set.about);
+        about.is_ok_and(|about| [about.from, about.to].map(|at| at.map(|(_, slot)| slot)) == slots)
+    };
+    let newest = all.iter().rev().copied().find(leads_back);
+    Kept {
+        last: all.last().copied().unwrap_or_default(),
+        previous: newest.filter(|_| previous.is_some()),
+        aside: all.into_iter().filter(|set| Some(*set) != newest).collect(),
+        ..Kept::default()
+    }
 }
 
 #[cfg(test)]
@@ -82,20 +102,21 @@ mod tests {
         release
     }
 
-    fn place() -> (tempfile::TempDir, AppFolder, AppName) {
+    fn place() -> (tempfile::TempDir, AppFolder, AppName, Sets) {
         let home = tempfile::tempdir().unwrap();
         let name: AppName = "shop".parse().unwrap();
         let app = AppFolder::new(home.path(), &name);
-        (home, app, name)
+        let sets = Sets::new(&home.path().join("snapshots"), &name);
+        (home, app, name, sets)
     }
 
     #[test]
     fn what_was_taken_back_stays_set_aside() {
-        let (_home, app, name) = place();
+        let (_home, app, name, sets) = place();
         let (one, two) = (stage(&app, 1, "one"), stage(&app, 2, "two"));
         app.swap_current(2).unwrap();
         app.rewrite_previous(Some(1)).unwrap();
-        let journal = from_disk(&name, &app).unwrap();
+        let journal = from_disk(&name, &app, &sets).unwrap();
         assert_eq!(
             journal.installed.as_ref().map(|found| &found.release),
             Some(&two)
@@ -103,7 +124,7 @@ mod tests {
         assert!(journal.quarantine.is_empty());
         app.swap_current(1).unwrap();
         app.rewrite_previous(Some(2)).unwrap();
-        let journal = from_disk(&name, &app).unwrap();
+        let journal = from_disk(&name, &app, &sets).unwrap();
         assert_eq!(
             journal.installed.as_ref().map(|found| &found.release),
             Some(&one)
@@ -114,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_runs_and_says_nothing_of_itself_needs_somebody() {
-        let (_home, app, name) = place();
+        let (_home, app, name, sets) = place();
         stage(&app, 1, "one");
         app.swap_current(1).unwrap();
         let slot = app.find_slot(1).unwrap();
@@ -122,11 +143,36 @@ mod tests {
         let mut bytes = std::fs::read(&sidecar).unwrap();
         bytes.push(0);
         std::fs::write(&sidecar, bytes).unwrap();
-        let journal = from_disk(&name, &app).unwrap();
+        let journal = from_disk(&name, &app, &sets).unwrap();
         assert_eq!(journal.phase, Phase::NeedsHands);
         assert_eq!(journal.blocked, Some(code::DRIFT.number));
         // An app that was never installed needs nobody.
-        let (_home, app, name) = place();
-        assert_eq!(from_disk(&name, &app).unwrap().phase, Phase::Idle);
+        let (_home, app, name, sets) = place();
+        assert_eq!(from_disk(&name, &app, &sets).unwrap().phase, Phase::Idle);
+    }
+
+    #[test]
+    fn what_was_put_aside_is_found_again() {
+        let (home, app, name, sets) = place();
+        let (one, two) = (stage(&app, 1, "one"), stage(&app, 2, "two"));
+        app.swap_current(2).unwrap();
+        app.rewrite_previous(Some(1)).unwrap();
+        let section = sanaga_proto::manifest::DataSection {
+            sqlite: vec!["shop.db".to_owned()],
+            ..Default::default()
+        };
+        let items = crate::backup::items(&[&section], home.path(), &Default::default()).unwrap();
+        let about = |from: (&Release, u32), to: (&Release, u32)| crate::backup::About {
+            app: name.clone(),
+            from: Some((from.0.version.clone(), from.1)),
+            to: Some((to.0.version.clone(), to.1)),
+        };
+        let (back, forth) = (about((&one, 1), (&two, 2)), about((&two, 2), (&one, 1)));
+        for (number, about) in [(1, &back), (3, &back), (4, &forth)] {
+            sets.take(number, about.clone(), &items, 0).unwrap();
+        }
+        let journal = from_disk(&name, &app, &sets).unwrap();
+        assert_eq!(journal.data.previous, Some(3));
+        assert_eq!((journal.data.aside, journal.data.last), (vec![1, 4], 4));
     }
 }

@@ -15,8 +15,7 @@ use crate::helper::Settings;
 use crate::service::{Ending, ServiceStatus};
 use crate::slot::{self, Observed};
 use crate::update::{
-    BootId, DataSnapshot, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target,
-    Verdict,
+    BootId, Facts, Pack, Phase, Policy, Release, Seal, Service, SlotNumber, Target, Verdict,
 };
 
 /// Environments other than this one soak longer.
@@ -32,6 +31,7 @@ impl Node {
         let observed = slot::observe(&app.folder, &app.seals.borrow()).map_err(Failure::of)?;
         *app.seals.borrow_mut() = observed.slots.clone();
         let service = self.service_of(app, &observed).await;
+        let (data, data_bytes) = self.data_of(app);
         let free_bytes = sanaga_durable::free_bytes(&self.paths.state).unwrap_or_default();
         Ok(Facts {
             boot: BootId::new(
@@ -57,9 +57,9 @@ impl Node {
             beside: self.runs_beside(app),
             outage_ms: app.outage.get().lasted_ms(),
             probe: self.verdict_of(app, &service),
-            data: DataSnapshot::NotDeclared,
+            data,
             free_bytes,
-            needed_bytes: needed_bytes(app),
+            needed_bytes: needed_bytes(app).saturating_add(data_bytes),
             last: app.last.borrow_mut().take(),
         })
     }
@@ -129,7 +129,7 @@ impl Node {
         };
         let local = self.config.settings.get(&assigned.app);
         let settings = self
-            .permitted(&manifest)
+            .permitted(app, &manifest)
             .and_then(|()| Settings::join(&manifest, &assigned.settings, local));
         let settings = match settings {
             Ok(settings) => settings,
@@ -157,7 +157,7 @@ impl Node {
     }
 
     /// The manifest may ask only for what this node allows.
-    fn permitted(&self, manifest: &Manifest) -> Result<(), Failure> {
+    fn permitted(&self, app: &App, manifest: &Manifest) -> Result<(), Failure> {
         let refuse = |problem: String| {
             Failure::new(sanaga_proto::code::NOT_ALLOWED)
                 .arg("app", &manifest.app)
@@ -175,6 +175,7 @@ impl Node {
             let problem = "strategy blue-green, and agent.toml names no proxy (upstream.kind)";
             return Err(refuse(problem.to_owned()));
         }
+        self.permitted_data(app, manifest).map_err(refuse)?;
         match &manifest.service.user {
             Some(user) if !limits.allow_users.contains(user) => Err(refuse(format!("user {user}"))),
             Some(_) | None => Ok(()),

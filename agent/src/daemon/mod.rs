@@ -4,6 +4,7 @@
 
 mod beside;
 mod changes;
+mod data;
 mod driver;
 mod fetching;
 mod from_disk;

@@ -108,7 +108,13 @@ async fn order_app(
     app.wake.notify_one();
     match answered.await {
         Ok(Answer::Accepted) => {}
-        Ok(Answer::Refused(code)) => return Err(refused(&app, code)),
+        Ok(Answer::Refused(code)) => {
+            let refused = refused(&app, code);
+            return Err(match code {
+                code::SCHEMA_TOO_NEW | code::DATA_NOT_KEPT => node.refused_by_data(&app, refused),
+                _ => refused,
+            });
+        }
         Err(_) => {
             return Err(Failure::new(code::BAD_REQUEST)
                 .arg("problem", "another order of the app came in between"));
@@ -204,6 +210,7 @@ fn done(
         took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         probes: app.map(probes_of).unwrap_or_default(),
         receipts_waiting: node.helper.receipts_waiting()?,
+        data: app.and_then(|app| node.moved_aside(app)),
         receipt: app.and_then(|app| app.last_receipt.get()),
         changes: Vec::new(),
     }))
@@ -219,6 +226,7 @@ fn all_done(node: &Node, changes: Vec<Change>, started: Instant) -> Result<Reply
         probes: (0, 0),
         receipts_waiting: node.helper.receipts_waiting()?,
         receipt: None,
+        data: None,
         changes,
     }))
 }

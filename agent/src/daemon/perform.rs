@@ -24,11 +24,18 @@ impl Node {
     /// # Errors
     /// Why it did not come about; the machine decides what follows.
     pub async fn perform(&self, app: &App, effect: Effect) -> Result<(), Failure> {
+        if let Some(result) = self.perform_on_data(app, &effect).await {
+            return result;
+        }
         match effect {
             Effect::None
             | Effect::Wait { .. }
             | Effect::Probe { .. }
-            | Effect::SnapshotData { .. } => Ok(()),
+            | Effect::SnapshotData { .. }
+            | Effect::Migrate { .. }
+            | Effect::RestoreData { .. }
+            | Effect::ExportData { .. }
+            | Effect::PruneData { .. } => Ok(()),
             Effect::Fetch { target } => self.fetch(app, &target).await,
             Effect::Stage { target } => self.stage(app, target).await,
             Effect::StopService => {
@@ -160,6 +167,24 @@ impl Node {
     }
 
     async fn start(&self, app: &App, installed: &Installed) -> Result<(), Failure> {
+        let (manifest, launch) = self.launch(app, installed)?;
+        self.require_readable(app, &manifest)?;
+        app.monitor.borrow_mut().take();
+        if launch.spec.beside.is_some() && app.service.upstream().is_some() {
+            self.start_beside(app, &launch, &manifest).await?;
+        } else {
+            app.service.start(&launch).await.map_err(Failure::of)?;
+        }
+        self.watch_what_runs(app).await;
+        Ok(())
+    }
+
+    /// A release, ready to be run, with its settings and folders in place.
+    pub(super) fn launch(
+        &self,
+        app: &App,
+        installed: &Installed,
+    ) -> Result<(Manifest, Launch), Failure> {
         let slot = app
             .folder
             .find_slot(installed.slot)
@@ -173,7 +198,6 @@ impl Node {
             sanaga_durable::make_dir(folder)
                 .map_err(|error| crate::disk::durable_failure(folder, error))?;
         }
-        app.monitor.borrow_mut().take();
         let launch = Launch {
             app: app.name.clone(),
             version: installed.release.version.clone(),
@@ -184,13 +208,7 @@ impl Node {
             data,
             port: None,
         };
-        if launch.spec.beside.is_some() && app.service.upstream().is_some() {
-            self.start_beside(app, &launch, &manifest).await?;
-        } else {
-            app.service.start(&launch).await.map_err(Failure::of)?;
-        }
-        self.watch_what_runs(app).await;
-        Ok(())
+        Ok((manifest, launch))
     }
 
     /// The file with the settings of a release; it is named by its content, so that a roll back finds

@@ -92,6 +92,7 @@ impl Node {
             probes: probes_of(app),
             outage_ms: app.outage.get().lasted_ms(),
             failure: app.failure.borrow().as_ref().map(words),
+            data: self.kept_aside(app),
         }
     }
 

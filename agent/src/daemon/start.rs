@@ -22,6 +22,7 @@ use super::node::{App, Contact, Node};
 use super::poller::poll_for_ever;
 use super::socket::listen;
 use super::waiting;
+use crate::backup::Sets;
 use crate::cli::{RunOptions, Side};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat, LogLevel};
@@ -244,13 +245,14 @@ impl Node {
         let folder = AppFolder::new(&self.paths.apps, &name);
         sanaga_durable::make_dir(&folder.service())
             .map_err(|error| disk::durable_failure(&folder.service(), error))?;
+        let sets = Sets::new(&self.paths.snapshots, &name);
         let journal = match journal.map(Journal::from_json) {
             Some(Ok(journal)) => journal,
             Some(Err(error)) => {
                 tracing::warn!(app = %name, %error, "the journal is made anew from the disk");
-                from_disk(&name, &folder)?
+                from_disk(&name, &folder, &sets)?
             }
-            None => from_disk(&name, &folder)?,
+            None => from_disk(&name, &folder, &sets)?,
         };
         let options = ServiceOptions::of(&self.config, &name);
         let service = Service::open(

@@ -4,7 +4,7 @@
 use sanaga_proto::code::Code;
 use sanaga_proto::wire::receipt::EventKind;
 
-use super::journal::{Installed, Journal, Release, SlotNumber, Target};
+use super::journal::{DataNumber, Installed, Journal, Release, SlotNumber, Target};
 
 /// What is to be done next. The journal of the same decision is stored before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +29,40 @@ pub enum Effect {
         /// What, and in which slot.
         target: Target,
     },
-    /// Set the app's data aside.
+    /// Set the app's data aside under a number, anew even if something stands there. Nothing runs.
     SnapshotData {
+        /// The number.
+        number: DataNumber,
         /// The release that wrote them; none when nothing is installed.
         from: Option<Installed>,
         /// The release for which they are set aside.
         target: Target,
+    },
+    /// Run the target's migration to its end. Nothing runs, and the data are as they were set aside.
+    Migrate {
+        /// Whose.
+        target: Target,
+    },
+    /// Bring a set of data back. Nothing runs. What stands in its place is moved aside first, or
+    /// thrown away when nobody has written to it; a set that is there under that number already is
+    /// what stood there before an interruption. Ends badly only with the data as they were.
+    RestoreData {
+        /// The set.
+        number: DataNumber,
+        /// The number of the set that what stands there becomes.
+        aside: Option<DataNumber>,
+    },
+    /// Write down what was written between two sets. Both are left as they are.
+    ExportData {
+        /// The older one.
+        base: DataNumber,
+        /// The newer one, in whose folder the export goes.
+        aside: DataNumber,
+    },
+    /// Remove sets of data.
+    PruneData {
+        /// Which.
+        numbers: Vec<DataNumber>,
     },
     /// End the service politely, then by force. Ends well when nothing runs.
     StopService,
@@ -85,6 +113,14 @@ pub enum EffectKind {
     Stage,
     /// [`Effect::SnapshotData`]
     SnapshotData,
+    /// [`Effect::Migrate`]
+    Migrate,
+    /// [`Effect::RestoreData`]
+    RestoreData,
+    /// [`Effect::ExportData`]
+    ExportData,
+    /// [`Effect::PruneData`]
+    PruneData,
     /// [`Effect::StopService`]
     StopService,
     /// [`Effect::SwapCurrent`]
@@ -111,6 +147,10 @@ impl Effect {
             Self::Fetch { .. } => EffectKind::Fetch,
             Self::Stage { .. } => EffectKind::Stage,
             Self::SnapshotData { .. } => EffectKind::SnapshotData,
+            Self::Migrate { .. } => EffectKind::Migrate,
+            Self::RestoreData { .. } => EffectKind::RestoreData,
+            Self::ExportData { .. } => EffectKind::ExportData,
+            Self::PruneData { .. } => EffectKind::PruneData,
             Self::StopService => EffectKind::StopService,
             Self::SwapCurrent { .. } => EffectKind::SwapCurrent,
             Self::RemoveCurrent => EffectKind::RemoveCurrent,

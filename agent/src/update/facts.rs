@@ -1,7 +1,7 @@
 //! What the machine is told: observed facts about one app, never beliefs. The daemon gathers them
 //! anew before each decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use sanaga_proto::failure::Coded;
 use sanaga_proto::ids::Digest;
 
 use super::effect::EffectKind;
-use super::journal::{BootId, Release, SlotNumber};
+use super::journal::{BootId, DataNumber, Release, SlotNumber};
 
 /// What is so, for one app, at one moment.
 #[derive(Debug, Clone)]
@@ -49,11 +49,12 @@ pub struct Facts {
     pub outage_ms: Option<u64>,
     /// The probes of what the service runs.
     pub probe: Verdict,
-    /// The data of the release that is about to be replaced.
-    pub data: DataSnapshot,
+    /// What the app keeps.
+    pub data: Data,
     /// Room on the file system of the slots, bytes.
     pub free_bytes: u64,
-    /// Room that fetching and staging the journal's target still take, bytes; 0 when not known yet.
+    /// Room that the next steps towards the journal's target still take (fetching and staging it, or
+    /// setting data aside), bytes; 0 when not known yet.
     pub needed_bytes: u64,
     /// What came of the effect of the decision just before, in this life of the daemon; none after
     /// a start, and none for `Wait`, `Probe` and `None`.
@@ -141,15 +142,21 @@ pub enum Verdict {
     },
 }
 
-/// Whether the data of the app are set aside for the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataSnapshot {
-    /// No data are declared.
-    NotDeclared,
-    /// Declared, and not yet set aside for this target.
-    Absent,
-    /// Set aside.
-    Taken,
+/// What the app keeps, and what of it was set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Data {
+    /// The target or what is installed declares data.
+    pub is_declared: bool,
+    /// The target brings a migration.
+    pub migrates: bool,
+    /// Why the target cannot run on the data as they are: their schema is too new for it.
+    pub target_cannot_read: Option<String>,
+    /// The same of the previous release.
+    pub previous_cannot_read: Option<String>,
+    /// The sets of data that are whole on the disk.
+    pub sets: BTreeSet<DataNumber>,
+    /// What was exported on the journal's way back, in a few English words; none before.
+    pub exported: Option<String>,
 }
 
 /// What came of an effect.

@@ -14,6 +14,9 @@ pub const JOURNAL_VERSION: u32 = 1;
 /// The number of a slot; grows with each release that is staged, and is never used twice.
 pub type SlotNumber = u32;
 
+/// The number of a set of data that was put aside; grows, and is never used twice.
+pub type DataNumber = u32;
+
 /// The kernel's boot id: which of the machine's lives this is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct BootId(pub String);
@@ -72,6 +75,65 @@ pub struct Back {
     pub code: u16,
     /// A few words in English, at most 200 bytes.
     pub detail: String,
+    /// The data that come back with it; none when none were touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<BackData>,
+}
+
+/// The way back of the data.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BackData {
+    /// The set that is brought back.
+    pub restore: DataNumber,
+    /// The set that what is left becomes; none when no release has written to it.
+    pub aside: Option<DataNumber>,
+    /// Whether the release that is left could go on with its data if they cannot be brought back:
+    /// not after half a migration.
+    pub can_stay: bool,
+    /// Whether they are back.
+    pub is_restored: bool,
+    /// Whether what was written since is exported, or cannot be.
+    pub is_exported: bool,
+}
+
+/// What is remembered of the data of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// The greatest number that was given to a set.
+    pub last: DataNumber,
+    /// The set that the present update puts aside; none before that begins.
+    pub snapshot: Option<DataNumber>,
+    /// Whether that returned, so that the set is whole and synced.
+    pub is_taken: bool,
+    /// Times that the migration was begun.
+    pub migrations: u32,
+    /// Whether it ended well.
+    pub is_migrated: bool,
+    /// Whether the target may have changed the data: its migration was begun, or it was started.
+    pub is_touched: bool,
+    /// Whether the target was started, so that somebody may have written with it.
+    pub is_started: bool,
+    /// The set that goes with `previous`.
+    pub previous: Option<DataNumber>,
+    /// Sets that were left on a way back, oldest first; kept until a later update has settled.
+    pub aside: Vec<DataNumber>,
+}
+
+impl Kept {
+    /// Forgets what belonged to the update that ended; what leads back stays.
+    pub(super) fn end_update(&mut self) {
+        *self = Self {
+            last: self.last,
+            previous: self.previous,
+            aside: std::mem::take(&mut self.aside),
+            ..Self::default()
+        };
+    }
+
+    /// Whether there is nothing to remember. Such a journal is stored without it.
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A release that is not tried again until a newer assignment names it.
@@ -172,6 +234,9 @@ pub struct Journal {
     pub upkeep: Backoff,
     /// The number that the next staged slot gets, at the least.
     pub next_slot: SlotNumber,
+    /// What the app keeps.
+    #[serde(default, skip_serializing_if = "Kept::is_nothing")]
+    pub data: Kept,
 }
 
 impl Journal {
@@ -208,6 +273,7 @@ impl Journal {
             restart: Backoff::default(),
             upkeep: Backoff::default(),
             next_slot: 1,
+            data: Kept::default(),
         }
     }
 

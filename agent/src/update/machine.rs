@@ -2,6 +2,7 @@
 //! decision. The rooms beside hold the phases before, during and after a switch.
 
 mod back;
+mod data;
 mod prepare;
 mod rest;
 mod switch;
@@ -122,7 +123,18 @@ impl Turn<'_> {
             | Phase::NeedsHands => self.journal.previous.as_ref(),
         };
         let possible = to.is_some_and(|to| self.is_present(to.slot));
-        (!possible).then_some(code::NO_PREVIOUS)
+        if !possible {
+            return Some(code::NO_PREVIOUS);
+        }
+        if self.journal.phase.is_switching() {
+            return None;
+        }
+        match self.journal.data.previous {
+            Some(number) if self.facts.data.sets.contains(&number) => None,
+            Some(_) => Some(code::DATA_NOT_KEPT),
+            None if self.facts.data.previous_cannot_read.is_some() => Some(code::SCHEMA_TOO_NEW),
+            None => None,
+        }
     }
 
     fn refusal_of_update(&self, needs_target: bool) -> Option<Code> {

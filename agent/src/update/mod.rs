@@ -14,10 +14,10 @@ mod phase;
 mod policy;
 
 pub use effect::{Answer, Decision, Effect, EffectKind, Occurrence};
-pub use facts::{DataSnapshot, Facts, Fault, Order, Outcome, Pack, Seal, Service, Verdict};
+pub use facts::{Data, Facts, Fault, Order, Outcome, Pack, Seal, Service, Verdict};
 pub use journal::{
-    Attempts, Back, Backoff, BootId, Installed, JOURNAL_VERSION, Journal, JournalError, Meter,
-    Quarantined, Release, SlotNumber, Target,
+    Attempts, Back, BackData, Backoff, BootId, DataNumber, Installed, JOURNAL_VERSION, Journal,
+    JournalError, Kept, Meter, Quarantined, Release, SlotNumber, Target,
 };
 pub use machine::next;
 pub use phase::Phase;

@@ -2,7 +2,7 @@
 //! with every part of what was not synced surviving, and every kill of the agent's process as well.
 //!
 //! The machine itself is the real one. The disk tells synced from un-synced effects; performing an
-//! effect is a list of small steps as `sanaga-durable` takes them. Seven sabotages break the way in
+//! effect is a list of small steps as `sanaga-durable` takes them. Eight sabotages break the way in
 //! which effects are performed or the journal is stored; the enumeration must find each of them.
 
 mod check;
@@ -38,11 +38,13 @@ pub enum Sabotage {
     StopFirst,
     /// The proxy is told of the new instance before its probes pass.
     SwitchBlind,
+    /// Data are not synced when they are set aside or brought back.
+    NoDataSync,
 }
 
 impl Sabotage {
     /// Every sabotage.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoSlotSync,
         Self::NoFolderSync,
         Self::NoIntent,
@@ -50,6 +52,7 @@ impl Sabotage {
         Self::LateCount,
         Self::StopFirst,
         Self::SwitchBlind,
+        Self::NoDataSync,
     ];
 
     /// What it is called in reports.
@@ -63,6 +66,7 @@ impl Sabotage {
             Self::LateCount => "attempt counted late",
             Self::StopFirst => "old instance stopped first",
             Self::SwitchBlind => "switched before the probes pass",
+            Self::NoDataSync => "no data sync",
         }
     }
 }

@@ -66,6 +66,12 @@ pub struct PromoteArgs {
     /// Versions whose place it may take although it is older
     #[arg(long, value_name = "VERSION", num_args = 1..)]
     allow_downgrade_from: Vec<Version>,
+    /// In an emergency: although its migration was not rehearsed in staging
+    #[arg(long, requires = "reason")]
+    without_rehearsal: bool,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT", requires = "without_rehearsal")]
+    reason: Option<String>,
     #[command(flatten)]
     signature: SignatureArgs,
 }
@@ -168,6 +174,7 @@ pub async fn promote(ui: &mut Ui, session: &Session, args: PromoteArgs) -> Resul
         version: args.release.version.clone(),
         environment: args.to.clone(),
         allow_downgrade_from: args.allow_downgrade_from,
+        without_rehearsal: args.reason.filter(|_| args.without_rehearsal),
     };
     // Nothing is prepared for somebody who cannot sign it then.
     let key = match checked.placed {

@@ -7,7 +7,7 @@ use sanaga_proto::ids::{AppName, ReleaseName};
 use super::format;
 use super::session::Session;
 use super::ui::Ui;
-use crate::ops::{PlanRelease, ReleaseView, Releases, Selector, ShowRelease};
+use crate::ops::{PlanRelease, Rehearsal, ReleaseView, Releases, Selector, ShowRelease};
 
 /// Releases
 #[derive(Debug, Args)]
@@ -124,6 +124,10 @@ fn describe(ui: &Ui, view: &ReleaseView) -> String {
             ("by", &view.published_by),
         ],
     );
+    let text = match &view.rehearsal {
+        Some(rehearsal) => format!("{text}\n{}", rehearsed(ui, rehearsal)),
+        None => text,
+    };
     let notes = match ui.language {
         sanaga_proto::text::Language::English => view.notes_en.as_ref().or(view.notes_fr.as_ref()),
         sanaga_proto::text::Language::French => view.notes_fr.as_ref().or(view.notes_en.as_ref()),
@@ -132,6 +136,24 @@ fn describe(ui: &Ui, view: &ReleaseView) -> String {
         Some(notes) => format!("{text}\n\n{notes}"),
         None => text,
     }
+}
+
+/// How far the rehearsal of a migration is.
+fn rehearsed(ui: &Ui, rehearsal: &Rehearsal) -> String {
+    let missing = [
+        (rehearsal.committed, "rehearsal-commit"),
+        (rehearsal.rolled_back, "rehearsal-rollback"),
+    ];
+    let missing = missing.into_iter().filter(|(is_there, _)| !is_there);
+    let missing: Vec<String> = missing.map(|(_, id)| ui.say(id, &[])).collect();
+    let environment = ("environment", rehearsal.environment.as_str());
+    if missing.is_empty() {
+        return ui.say("rehearsal-done", &[environment]);
+    }
+    ui.say(
+        "rehearsal-missing",
+        &[environment, ("missing", &missing.join(", "))],
+    )
 }
 
 /// Says what a release costs from each base.

@@ -18,6 +18,7 @@ mod online;
 mod orders;
 mod patch;
 mod publish;
+mod rehearsal;
 mod release;
 mod role;
 mod role_file;
@@ -48,6 +49,7 @@ pub use node::{
 pub use online::{Renewed, renew_online};
 pub use patch::{BaseView, MakePatch, PatchBases, PatchMade, pack_into};
 pub use publish::{Bases, CheckRelease, Checked, PackUpload, Promote, StageRelease, Staged};
+pub use rehearsal::Rehearsal;
 pub use release::{PlanLine, PlanRelease, Plans, ReleaseList, ReleaseView, Releases, ShowRelease};
 pub use role::{KeyView, RenewRole, RoleChange, RoleView, Roles, RotateKey, SetRole, Waits};
 pub use rotation::RotateOnline;

@@ -19,6 +19,7 @@ use super::authority;
 use super::context::{Actor, Context};
 use super::names;
 use super::patch::hash_file;
+use super::rehearsal;
 use super::role::{self, Waits};
 use super::role_file::EnvironmentFile;
 use super::sign;
@@ -86,6 +87,9 @@ pub struct Promote {
     pub environment: EnvironmentName,
     /// Versions that it may replace although their counters are higher.
     pub allow_downgrade_from: Vec<Version>,
+    /// Why it goes there although its migration was not rehearsed; none when it was, or needs not be.
+    #[serde(default)]
+    pub without_rehearsal: Option<String>,
 }
 
 /// What waits now.
@@ -155,6 +159,7 @@ pub(super) async fn stage(
     {
         same_content(&release, &target.digest)?;
     }
+    rehearsal::require(context, actor, &manifest, &environment, None).await?;
     context
         .repository
         .put(&path::manifest(&target.digest), request.manifest)
@@ -192,6 +197,11 @@ pub(super) async fn promote(
         root: release.root,
     };
     require_offer(context, &target).await?;
+    if release.placement(&environment).is_none() {
+        let manifest = Manifest::from_bytes(&release.manifest).map_err(Failure::of)?;
+        let reason = request.without_rehearsal.as_deref();
+        rehearsal::require(context, actor, &manifest, &environment, reason).await?;
+    }
     add_target(
         context,
         actor,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::assign::{from_version, running};
 use super::context::{Actor, Context};
 use super::publish::find_release;
+use super::rehearsal::{self, Rehearsal};
 use super::selector::Selector;
 use crate::fleet::Release;
 
@@ -70,6 +71,9 @@ pub struct ReleaseView {
     pub notes_en: Option<String>,
     /// What changed, in French.
     pub notes_fr: Option<String>,
+    /// How far the rehearsal of its migration is; none when it needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
 }
 
 /// Asks what a release costs from each base.
@@ -137,6 +141,7 @@ pub(super) async fn show(
 
 async fn view(context: &Context, release: Release) -> Result<ReleaseView, Failure> {
     let manifest = Manifest::from_bytes(&release.manifest).map_err(Failure::of)?;
+    let rehearsal = rehearsal::of_release(context, &manifest).await?;
     let notes = manifest.notes.unwrap_or_default();
     let offers = context
         .store
@@ -171,6 +176,7 @@ async fn view(context: &Context, release: Release) -> Result<ReleaseView, Failur
             .map_or(0, |(_, nodes)| *nodes),
         notes_en: notes.en,
         notes_fr: notes.fr,
+        rehearsal,
         app: release.app,
         version: release.version,
     })

@@ -4,6 +4,7 @@ mod looking;
 mod orders;
 mod patches;
 mod publishing;
+mod rehearsing;
 mod roles;
 
 use std::sync::Arc;
@@ -140,6 +141,8 @@ impl World {
             source: None,
             notes: None,
             limits: None,
+            data: None,
+            migrate: None,
         }
     }
 

@@ -12,7 +12,8 @@ use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::{AppName, TreeRoot, Version};
 use sanaga_proto::manifest::{
-    LimitSection, Manifest, Notes, Probe, Risk, ServiceSection, SettingSpec, Source,
+    DataSection, LimitSection, Manifest, MigrateSection, Notes, Probe, Risk, ServiceSection,
+    SettingSpec, Source,
 };
 
 use section::{At, File, Section};
@@ -63,6 +64,8 @@ pub struct Project {
     source: Option<Source>,
     notes: Option<Notes>,
     limits: Option<LimitSection>,
+    data: Option<DataSection>,
+    migrate: Option<MigrateSection>,
 }
 
 impl Project {
@@ -109,6 +112,8 @@ impl Project {
             "limits",
             "source",
             "notes",
+            "data",
+            "migrate",
         ];
         let mut top = Section::open(&file, "", table, 0, &known)?;
         let app = top.parsed("app")?.map(|app| app.value).or(fill.app);
@@ -125,6 +130,8 @@ impl Project {
         let soak_s = parts::soak_s(&file, top.table("probation")?)?;
         let source = parts::source(&file, top.table("source")?)?;
         let notes = parts::notes(&file, top.table("notes")?, &fill.notes_en, &fill.notes_fr)?;
+        let data = parts::data(&file, top.table("data")?)?;
+        let migrate = parts::migrate(&file, top.table("migrate")?, data.is_some())?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
             tree: folder.join(tree_path(&file, &tree)?),
@@ -138,6 +145,8 @@ impl Project {
             source,
             notes,
             limits,
+            data,
+            migrate,
         })
     }
 
@@ -158,6 +167,8 @@ impl Project {
             source: self.source.clone(),
             notes: self.notes.clone(),
             limits: self.limits,
+            data: self.data.clone(),
+            migrate: self.migrate.clone(),
         }
     }
 }

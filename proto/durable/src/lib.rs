@@ -4,12 +4,14 @@
 //! What is assumed of file systems is in docs/failure-model.md: `rename` is atomic, a file's data
 //! last after `fsync` of the file, its name after `fsync` of its folder.
 
+mod copy;
 mod error;
 mod file;
 mod lock;
 mod trace;
 mod tree;
 
+pub use copy::{copy_file, copy_tree};
 pub use error::DurableError;
 pub use file::{
     hard_link, make_dir, remove_file, rename, replace_symlink, reserve, sync_dir, sync_file,

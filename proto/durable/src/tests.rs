@@ -191,3 +191,32 @@ fn home() -> (tempfile::TempDir, std::path::PathBuf) {
     fs::create_dir(&home).unwrap();
     (temp, home)
 }
+
+#[test]
+fn a_copy_has_all_that_the_original_has() {
+    use std::os::unix::fs::MetadataExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let (from, to) = (home.path().join("from"), home.path().join("to"));
+    make_dir(&from.join("deep")).unwrap();
+    write_file(&from.join("deep/file"), b"content", 0o604).unwrap();
+    replace_symlink(&from.join("link"), Path::new("deep/nowhere")).unwrap();
+    fs::set_permissions(from.join("deep"), fs::Permissions::from_mode(0o500)).unwrap();
+    copy_tree(&from, &to, u64::MAX).unwrap();
+    assert_eq!(fs::read(to.join("deep/file")).unwrap(), b"content");
+    let link = fs::read_link(to.join("link")).unwrap();
+    assert_eq!(link, Path::new("deep/nowhere"));
+    for name in ["deep", "deep/file"] {
+        let about = |folder: &Path| fs::metadata(folder.join(name)).unwrap();
+        let (old, new) = (about(&from), about(&to));
+        assert_eq!(
+            (old.mode(), old.mtime()),
+            (new.mode(), new.mtime()),
+            "{name}"
+        );
+        assert_eq!((old.uid(), old.mtime_nsec()), (new.uid(), new.mtime_nsec()));
+    }
+    // A link is no file to copy, and what is there is not overwritten.
+    assert!(copy_file(&from.join("link"), &home.path().join("x"), 9).is_err());
+    assert!(copy_file(&from.join("deep/file"), &to.join("deep/file"), 9).is_err());
+    remove_tree(&from).unwrap();
+}

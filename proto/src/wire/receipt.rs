@@ -33,6 +33,8 @@ numbered! {
         Alarm = 11 "alarm",
         /// Somebody must come.
         NeedsHands = 12 "needs_hands",
+        /// The data were brought into the form of the release.
+        Migrated = 13 "migrated",
     }
 }
 

@@ -134,6 +134,8 @@ fn manifest(app: &str, version: &str) -> Manifest {
         source: None,
         notes: None,
         limits: None,
+        data: None,
+        migrate: None,
     }
 }
 

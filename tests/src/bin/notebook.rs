@@ -5,7 +5,10 @@
 //! that it reads).
 //!
 //! A file `broken` in the release makes it fail on purpose: with the word `exit` in it the program
-//! ends at once, with anything else `/health` answers 500.
+//! ends at once, with `migration` its migration ends half way, with anything else `/health` answers 500.
+//!
+//! A file `schema` in the release says which schema its code knows: 1, or 2 in which notes have stars.
+//! `notebook migrate` brings the database there. Like any careful app it runs on no other schema.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -15,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 /// Bounds of one request, in bytes.
 const HEAD_MAX: u64 = 16 * 1024;
@@ -23,8 +26,23 @@ const BODY_MAX: usize = 64 * 1024;
 
 const PORT_DEFAULT: u16 = 8080;
 
+/// The tables of each schema.
+const NOTES: [&str; 2] = [
+    "CREATE TABLE note (
+         id INTEGER PRIMARY KEY, text TEXT NOT NULL, version TEXT NOT NULL
+     ) STRICT",
+    "CREATE TABLE note (
+         id INTEGER PRIMARY KEY, text TEXT NOT NULL, version TEXT NOT NULL,
+         stars INTEGER NOT NULL DEFAULT 0
+     ) STRICT",
+];
+const PHOTOS: &str = "CREATE TABLE IF NOT EXISTS photo (
+         id INTEGER PRIMARY KEY, name TEXT NOT NULL, bytes BLOB NOT NULL
+     ) STRICT";
+
 struct Notebook {
     release: PathBuf,
+    schema: usize,
     database: PathBuf,
 }
 
@@ -61,10 +79,21 @@ fn run() -> Result<()> {
         bail!("this release is broken on purpose");
     }
     std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
+    let schema = match std::fs::read_to_string(release.join("schema")) {
+        Ok(text) => text.trim().parse().context("the file `schema`")?,
+        Err(_) => 1,
+    };
     let notebook = Arc::new(Notebook {
         release,
+        schema,
         database: data.join("notebook.db"),
     });
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|word| word == "migrate")
+    {
+        return notebook.migrate();
+    }
     notebook.open()?;
     let port = port()?;
     let listener =
@@ -118,14 +147,36 @@ impl Notebook {
         database.busy_timeout(Duration::from_secs(5))?;
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
-        database.execute_batch(
-            "CREATE TABLE IF NOT EXISTS note (
-                 id INTEGER PRIMARY KEY,
-                 text TEXT NOT NULL,
-                 version TEXT NOT NULL
-             ) STRICT",
-        )?;
+        let found = schema_of(&database)?;
+        if found == 0 {
+            let notes = NOTES.get(self.schema - 1).context("an unknown schema")?;
+            let notes = notes.replacen("TABLE", "TABLE IF NOT EXISTS", 1);
+            database.execute_batch(&notes)?;
+            database.pragma_update(None, "user_version", self.schema)?;
+        } else if found != self.schema {
+            bail!(
+                "the database has schema {found}, and this is code for {}",
+                self.schema
+            );
+        }
+        database.execute_batch(PHOTOS)?;
         Ok(database)
+    }
+
+    /// Brings the database to this release's schema, in two steps that are committed one by one.
+    fn migrate(&self) -> Result<()> {
+        let database = Connection::open(&self.database)?;
+        if schema_of(&database)? != 1 || self.schema != 2 {
+            return Ok(());
+        }
+        database.execute_batch("ALTER TABLE note ADD COLUMN stars INTEGER NOT NULL DEFAULT 0")?;
+        if std::fs::read_to_string(self.release.join("broken"))
+            .is_ok_and(|word| word.trim() == "migration")
+        {
+            bail!("this migration is broken on purpose");
+        }
+        database.pragma_update(None, "user_version", 2)?;
+        Ok(())
     }
 
     fn version(&self) -> Result<String> {
@@ -162,6 +213,8 @@ impl Notebook {
             ("GET", "/version") => Answer::text("200 OK", format!("{}\n", self.version()?)),
             ("GET", "/notes") => Answer::text("200 OK", self.notes()?),
             ("POST", "/notes") => Answer::text("201 Created", self.add(&body)?),
+            ("POST", "/photos") => Answer::text("201 Created", self.add_photo(&body)?),
+            ("PUT" | "DELETE", path) => self.change(method, path, &body)?,
             ("GET", "/") => self.asset("index.html")?,
             ("GET", other) => self.asset(other.trim_start_matches('/'))?,
             _ => Answer::text("405 Method Not Allowed", "GET, or POST /notes\n"),
@@ -210,6 +263,31 @@ impl Notebook {
         Ok(format!("{}\n", database.last_insert_rowid()))
     }
 
+    fn add_photo(&self, text: &str) -> Result<String> {
+        let database = self.open()?;
+        let values = (text.trim(), text.as_bytes());
+        database.execute("INSERT INTO photo (name, bytes) VALUES (?1, ?2)", values)?;
+        Ok(format!("{}\n", database.last_insert_rowid()))
+    }
+
+    /// Changes or removes `/notes/ID` or `/photos/ID`.
+    fn change(&self, method: &str, path: &str, body: &str) -> Result<Answer> {
+        let sql = match (method, path.trim_start_matches('/').split_once('/')) {
+            ("PUT", Some(("notes", _))) => "UPDATE note SET text = ?2 WHERE id = ?1",
+            ("PUT", Some(("photos", _))) => "UPDATE photo SET name = ?2 WHERE id = ?1",
+            (_, Some(("notes", _))) => "DELETE FROM note WHERE id = ?1 AND ?2 IS NOT NULL",
+            (_, Some(("photos", _))) => "DELETE FROM photo WHERE id = ?1 AND ?2 IS NOT NULL",
+            (_, Some(_) | None) => return Ok(Answer::text("404 Not Found", "no such row\n")),
+        };
+        let id = path.rsplit('/').next().unwrap_or_default();
+        let id: i64 = id.parse().context("the number of a row")?;
+        let changed = self.open()?.execute(sql, (id, body.trim()))?;
+        Ok(match changed {
+            0 => Answer::text("404 Not Found", "no such row\n"),
+            _ => Answer::text("200 OK", "changed\n"),
+        })
+    }
+
     fn asset(&self, name: &str) -> Result<Answer> {
         let name = Path::new(name.strip_prefix("assets/").unwrap_or(name));
         let plain = name
@@ -232,6 +310,14 @@ impl Notebook {
             body: std::fs::read(path)?,
         })
     }
+}
+
+/// The schema of a database; 0 for one that is empty, 1 for one from before schemas had numbers.
+fn schema_of(database: &Connection) -> Result<usize> {
+    let version: usize = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let sql = "SELECT 1 FROM sqlite_schema WHERE name = 'note'";
+    let has_notes: Option<u32> = database.query_row(sql, [], |row| row.get(0)).optional()?;
+    Ok(version.max(usize::from(has_notes.is_some())))
 }
 
 /// Method, path and body; `None` if the client said nothing at all (a TCP probe).

@@ -1,5 +1,5 @@
 //! The update machine, cut at every step: every phase, power cuts nested to depth 3, every subset of
-//! un-synced effects; and seven programs broken on purpose, each of which must be caught.
+//! un-synced effects; and eight programs broken on purpose, each of which must be caught.
 
 use anyhow::Result;
 use sanaga_agent::update::model::{Sabotage, enumerate};
@@ -9,7 +9,7 @@ use super::{Args, Outcome, Proof};
 /// The proof.
 pub const PROOF: Proof = Proof {
     name: "machine-states",
-    shows: "no power cut, nested to depth 3, breaks a site or fails an update; seven sabotages are caught",
+    shows: "no power cut, nested to depth 3, breaks a site or fails an update; eight sabotages are caught",
     run,
 };
 

@@ -27,6 +27,7 @@ fn report() -> Report {
         probes: (1, 1),
         outage_ms: None,
         failure: None,
+        data: Vec::new(),
     };
     Report {
         schema_version: 1,

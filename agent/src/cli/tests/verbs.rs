@@ -22,6 +22,7 @@ fn done() -> Done {
         probes: (1, 1),
         receipts_waiting: 2,
         receipt: Some(9),
+        data: None,
         changes: Vec::new(),
     }
 }
@@ -80,6 +81,7 @@ fn several_probes_are_counted() {
     let few = Done {
         probes: (2, 3),
         receipt: None,
+        data: None,
         from: None,
         ..done()
     };

@@ -10,6 +10,9 @@ use crate::update::facts::{Service, Verdict};
 use crate::update::journal::{Attempts, Back, Backoff, Installed, Meter};
 use crate::update::phase::Phase;
 
+/// What is left of a cause in a detail that has more to say, characters.
+const CAUSE_CHARS_MAX: usize = 100;
+
 impl Turn<'_> {
     /// Takes the target back because of `code`.
     pub(super) fn fail(&mut self, target: &Installed, code: Code, detail: &str) -> Effect {
@@ -21,11 +24,17 @@ impl Turn<'_> {
             .find(|to| self.is_present(to.slot))
             .cloned();
         let is_lost = was_installed && to.is_none();
+        let data = if is_lost {
+            None
+        } else {
+            self.data_of_failure(to.as_ref())
+        };
         let back = Back {
             to: if is_lost { Some(target.clone()) } else { to },
             left: target.clone(),
             code: code.number,
             detail: detail.to_owned(),
+            data,
         };
         self.enter_way_back(back);
         if is_lost {
@@ -43,11 +52,13 @@ impl Turn<'_> {
             self.journal.order = None;
             return Effect::None;
         };
+        let data = self.data_of_leaving();
         self.enter_way_back(Back {
             to: Some(to),
             left,
             code: code::ROLLED_BACK.number,
             detail: "by the operator".to_owned(),
+            data,
         });
         self.rolling_back()
     }
@@ -73,6 +84,7 @@ impl Turn<'_> {
         };
         let fault = [
             EffectKind::StopService,
+            EffectKind::RestoreData,
             EffectKind::SwapCurrent,
             EffectKind::RemoveCurrent,
             EffectKind::StartService,
@@ -83,9 +95,16 @@ impl Turn<'_> {
             let failures = self.journal.attempts.failures.saturating_add(1);
             self.journal.attempts.failures = failures;
             self.pause(fault.code.number);
-            if failures >= self.policy.failures_max && back.to.is_some() {
+            if let Some(effect) = self.data_stay(&back, &fault) {
+                return effect;
+            }
+            let is_data_back = back.data.as_ref().is_none_or(|data| data.is_restored);
+            if failures >= self.policy.failures_max && back.to.is_some() && is_data_back {
                 return self.need_hands(fault.code.number, &fault.detail);
             }
+        }
+        if let Some(effect) = self.restore(&back) {
+            return effect;
         }
         match back.to {
             None => self.back_to_nothing(),
@@ -106,6 +125,9 @@ impl Turn<'_> {
         }
         if !self.journal.swapped || self.facts.current.is_some() {
             return Effect::RemoveCurrent;
+        }
+        if let Some(effect) = self.export_on_way_back() {
+            return effect;
         }
         self.settle_way_back();
         self.end_way_back()
@@ -131,6 +153,9 @@ impl Turn<'_> {
         if let Some(effect) = self.raise_back(to, seen, is_linked) {
             return effect;
         }
+        if let Some(effect) = self.export_on_way_back() {
+            return effect;
+        }
         match self.facts.probe.clone() {
             Verdict::Passing if is_linked => {
                 self.settle_way_back();
@@ -144,6 +169,11 @@ impl Turn<'_> {
                 seconds: self.policy.probe_interval_s.max(1),
             },
         }
+    }
+
+    fn export_on_way_back(&mut self) -> Option<Effect> {
+        let back = self.journal.back.clone()?;
+        self.export(&back)
     }
 
     /// Brings the release before up. It may run before `current` names it again: when the link cannot
@@ -185,6 +215,7 @@ impl Turn<'_> {
         } else if self.journal.previous == back.to {
             self.journal.previous = None;
         }
+        self.settle_data(&back, is_leaving_installed);
         self.quarantine(&back.left, back.code);
         if let Some(to) = &back.to {
             // Whoever goes back to what was set aside has decided anew.
@@ -204,11 +235,16 @@ impl Turn<'_> {
                 || "to nothing".to_owned(),
                 |to| format!("to {}", to.release.version),
             );
-            let detail = if back.detail.is_empty() {
+            let mut detail = if back.detail.is_empty() {
                 to
             } else {
                 format!("{to}: {}", back.detail)
             };
+            if let Some(exported) = &self.facts.data.exported {
+                // A long cause must not hide where the rows are.
+                detail = detail.chars().take(CAUSE_CHARS_MAX).collect();
+                detail = format!("{detail}; {exported}");
+            }
             self.record(
                 EventKind::RolledBack,
                 Some(&back.left.release),

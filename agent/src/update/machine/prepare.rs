@@ -8,7 +8,7 @@ use sanaga_proto::wire::receipt::EventKind;
 
 use super::Turn;
 use crate::update::effect::{Effect, EffectKind};
-use crate::update::facts::{DataSnapshot, Fault, Order, Pack, Seal};
+use crate::update::facts::{Fault, Order, Pack, Seal};
 use crate::update::journal::{Backoff, Installed, Meter, Quarantined};
 use crate::update::phase::Phase;
 use crate::update::policy::Reach;
@@ -86,34 +86,25 @@ impl Turn<'_> {
         if !is_time || self.left_s(&self.journal.retry) > 0 {
             return self.wait(self.policy.idle_s);
         }
-        if let Some(effect) = self.make_room(0) {
+        if let Some(effect) = self.make_room(self.facts.needed_bytes) {
             return effect;
         }
-        match self.facts.data {
-            DataSnapshot::NotDeclared | DataSnapshot::Taken => self.enter_activating(),
-            DataSnapshot::Absent => {
-                self.journal.phase = Phase::Snapshotting;
-                self.snapshot(target)
-            }
-        }
-    }
-
-    pub(super) fn snapshotting(&mut self) -> Effect {
-        let target = match self.before_switch() {
-            ControlFlow::Continue(target) => target,
-            ControlFlow::Break(effect) => return effect,
-        };
-        if !self.holds_target(&target) {
-            return self.stage_again();
-        }
-        if let Some(fault) = self.fault(EffectKind::SnapshotData).cloned() {
-            return self.back_to_armed(&fault);
-        }
-        let is_taken = self.facts.data != DataSnapshot::Absent;
-        if is_taken || self.is_done(EffectKind::SnapshotData) {
+        self.journal.data.end_update();
+        if !self.keeps_data(&target) {
             return self.enter_activating();
         }
-        self.snapshot(target)
+        if let Some(problem) = self.facts.data.target_cannot_read.clone() {
+            let code = code::SCHEMA_TOO_NEW;
+            let fault = Fault {
+                code,
+                retry: code.retry,
+                detail: problem,
+            };
+            return self.refuse(&target, &fault);
+        }
+        self.journal.data.snapshot = Some(self.fresh_data_number());
+        self.journal.phase = Phase::Snapshotting;
+        self.snapshotting()
     }
 
     pub(super) fn held(&mut self) -> Effect {
@@ -130,6 +121,11 @@ impl Turn<'_> {
         if let Some(effect) = self.keep_running() {
             return ControlFlow::Break(effect);
         }
+        self.turn_of_target()
+    }
+
+    /// The target, unless something came in between.
+    pub(super) fn turn_of_target(&mut self) -> ControlFlow<Effect, Installed> {
         if self.journal.order == Some(Order::Rollback) {
             return ControlFlow::Break(self.leave_installed());
         }
@@ -154,6 +150,7 @@ impl Turn<'_> {
     fn supersede(&mut self, target: &Installed) -> Effect {
         self.record(EventKind::Superseded, Some(&target.release), None, "");
         self.journal.phase = Phase::Superseded;
+        self.journal.data.end_update();
         self.journal.target = None;
         self.journal.blocked = None;
         self.journal.order = None;
@@ -172,7 +169,7 @@ impl Turn<'_> {
     }
 
     /// Whether the target's slot is in place with what the target names.
-    fn holds_target(&self, target: &Installed) -> bool {
+    pub(super) fn holds_target(&self, target: &Installed) -> bool {
         matches!(self.facts.slots.get(&target.slot), Some(Seal::Sealed(found)) if found.is_same_code(&target.release))
     }
 
@@ -213,21 +210,13 @@ impl Turn<'_> {
         Effect::None
     }
 
-    fn stage_again(&mut self) -> Effect {
+    pub(super) fn stage_again(&mut self) -> Effect {
         self.journal.staged = false;
         self.journal.phase = Phase::Fetching;
         Effect::None
     }
 
-    fn snapshot(&mut self, target: Installed) -> Effect {
-        self.journal.attempts.snapshot = self.journal.attempts.snapshot.saturating_add(1);
-        Effect::SnapshotData {
-            from: self.journal.installed.clone(),
-            target,
-        }
-    }
-
-    fn enter_activating(&mut self) -> Effect {
+    pub(super) fn enter_activating(&mut self) -> Effect {
         self.journal.phase = Phase::Activating;
         self.journal.swapped = false;
         self.journal.soak = Meter::default();

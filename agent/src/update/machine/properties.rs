@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::tests::{at, node, release, runs};
 use super::*;
-use crate::update::facts::{DataSnapshot, Outcome, Pack, Verdict};
-use crate::update::journal::{Back, BootId};
+use crate::update::facts::{Data, Outcome, Pack, Verdict};
+use crate::update::journal::{Back, BackData, BootId, Kept};
 
 fn maybe_installed() -> impl Strategy<Value = Option<Installed>> {
     proptest::option::of((1..5_u8, 1..5_u32).prop_map(|(code, slot)| at(code, slot)))
@@ -23,6 +23,8 @@ prop_compose! {
         target in maybe_installed(),
         back in proptest::option::of((maybe_installed(), 1..5_u8)),
         flags in any::<(bool, bool)>(),
+        data in kept(),
+        back_data in proptest::option::of(back_data()),
         starts in 0..7_u32,
         order in proptest::option::of(proptest::sample::select(vec![
             Order::Rollback, Order::Activate, Order::Pull, Order::Stage,
@@ -36,11 +38,50 @@ prop_compose! {
             left: at(left, u32::from(left)),
             code: 503,
             detail: String::new(),
+            data: back_data,
         });
+        journal.data = data;
         (journal.staged, journal.swapped) = flags;
         journal.attempts.start = starts;
         journal.attempts.start_back = starts;
         journal
+    }
+}
+
+prop_compose! {
+    fn kept()(
+        sets in proptest::option::of((1..5_u32, proptest::option::of(1..5_u32))),
+        flags in any::<(bool, bool, bool, bool)>(),
+        aside in proptest::collection::vec(1..5_u32, 0..5),
+        migrations in 0..7_u32,
+    ) -> Kept {
+        Kept {
+            last: 5,
+            snapshot: sets.map(|sets| sets.0),
+            previous: sets.and_then(|sets| sets.1),
+            is_taken: flags.0,
+            is_migrated: flags.1,
+            is_touched: flags.2,
+            is_started: flags.3,
+            migrations,
+            aside,
+        }
+    }
+}
+
+prop_compose! {
+    fn back_data()(
+        restore in 1..5_u32,
+        aside in proptest::option::of(1..5_u32),
+        flags in any::<(bool, bool, bool)>(),
+    ) -> BackData {
+        BackData {
+            restore,
+            aside,
+            can_stay: flags.0,
+            is_restored: flags.1,
+            is_exported: flags.2,
+        }
     }
 }
 
@@ -68,6 +109,10 @@ fn outcome() -> impl Strategy<Value = Option<Outcome>> {
         Kind::Fetch,
         Kind::Stage,
         Kind::SnapshotData,
+        Kind::Migrate,
+        Kind::RestoreData,
+        Kind::ExportData,
+        Kind::PruneData,
         Kind::StopService,
         Kind::SwapCurrent,
         Kind::RemoveCurrent,
@@ -107,6 +152,7 @@ prop_compose! {
         service in service(),
         probe in 0..3_u8,
         last in outcome(),
+        sets in proptest::collection::vec(1..5_u32, 0..4),
         order in proptest::option::of(proptest::sample::select(vec![
             Order::Rollback, Order::Activate, Order::Pull, Order::Stage,
         ])),
@@ -128,7 +174,13 @@ prop_compose! {
                 1 => Verdict::Passing,
                 _ => Verdict::Failing { probe: "http".to_owned() },
             },
-            data: if flags.2 { DataSnapshot::NotDeclared } else { DataSnapshot::Absent },
+            data: Data {
+                is_declared: !flags.2,
+                migrates: flags.0,
+                sets: sets.into_iter().collect(),
+                exported: flags.1.then(|| "x".repeat(500)),
+                ..Data::default()
+            },
             free_bytes: if flags.0 { u64::MAX } else { 0 },
             last,
             ..node
@@ -172,8 +224,15 @@ proptest! {
                     prop_assert!((1..=60).contains(seconds), "{}", seconds);
                 }
                 Effect::None | Effect::Fetch { .. } | Effect::Stage { .. }
-                | Effect::SnapshotData { .. } | Effect::StopService | Effect::RemoveCurrent
+                | Effect::SnapshotData { .. } | Effect::Migrate { .. } | Effect::RestoreData { .. }
+                | Effect::ExportData { .. } | Effect::StopService | Effect::RemoveCurrent
                 | Effect::RewritePrevious { .. } => {}
+                Effect::PruneData { numbers } => {
+                    let data = &decision.journal.data;
+                    let named = [data.previous, data.snapshot];
+                    let named = named.into_iter().flatten().chain(data.aside.iter().copied());
+                    prop_assert!(named.into_iter().all(|named| !numbers.contains(&named)));
+                }
             }
             if decision.effect != Effect::None {
                 return Ok(());

@@ -20,6 +20,7 @@ const METER_STEP_S: u64 = 3_600;
 
 impl Turn<'_> {
     pub(super) fn rest(&mut self) -> Effect {
+        self.note_unreadable_data();
         if let Some(effect) = self.keep_running() {
             return effect;
         }
@@ -37,6 +38,23 @@ impl Turn<'_> {
             return effect;
         }
         self.wait(self.policy.idle_s)
+    }
+
+    /// The installed release cannot read its data, and is not started: somebody must come.
+    fn note_unreadable_data(&mut self) {
+        let fault = self.fault(EffectKind::StartService).cloned();
+        let Some(fault) = fault.filter(|fault| fault.code == code::SCHEMA_TOO_NEW) else {
+            return;
+        };
+        let number = fault.code.number;
+        if self.journal.phase != Phase::NeedsHands {
+            let installed = self.journal.installed.clone();
+            let release = installed.as_ref().map(|installed| &installed.release);
+            let kind = EventKind::NeedsHands;
+            self.record(kind, release, Some(number), &fault.detail);
+            self.journal.phase = Phase::NeedsHands;
+        }
+        self.journal.blocked = Some(number);
     }
 
     /// Keeps the installed release running and `current` on it, in every phase in which no switch is
@@ -208,12 +226,17 @@ impl Turn<'_> {
             return Some(effect);
         }
         let is_old = self.is_settled();
-        self.prune(is_old)
+        self.prune(is_old).or_else(|| self.prune_data(is_old))
     }
 
     /// Rewrites `previous` when it is wrong and no pause is on.
     pub(super) fn rewrite_previous(&mut self, to_slot: Option<SlotNumber>) -> Option<Effect> {
-        if self.is_done(EffectKind::RewritePrevious) || self.is_done(EffectKind::Prune) {
+        let kept = [
+            EffectKind::RewritePrevious,
+            EffectKind::Prune,
+            EffectKind::PruneData,
+        ];
+        if kept.into_iter().any(|kind| self.is_done(kind)) {
             self.journal.upkeep = Backoff::default();
         }
         if self.facts.previous == to_slot || self.left_s(&self.journal.upkeep) > 0 {
@@ -262,11 +285,13 @@ impl Turn<'_> {
     /// Whether the last switch is so long ago that slots from before it may go. The meter runs only
     /// while there is such a slot.
     fn is_settled(&mut self) -> bool {
-        if !self
+        let has_aside =
+            self.journal.phase == Phase::Committed && !self.journal.data.aside.is_empty();
+        let is_due = self
             .unnamed_slots()
             .iter()
-            .any(|slot| self.is_sealed(*slot))
-        {
+            .any(|slot| self.is_sealed(*slot));
+        if !is_due && !has_aside {
             return false;
         }
         let meter = &self.journal.settled;

@@ -24,13 +24,17 @@ impl Turn<'_> {
             .or_else(|| self.fault(EffectKind::SwapCurrent))
             .cloned();
         if let Some(fault) = fault {
-            if !self.journal.swapped {
+            // Once the data were touched, what is installed cannot simply run on.
+            if !self.journal.swapped && !self.journal.data.is_touched {
                 return self.back_to_armed(&fault);
             }
             if let Some(effect) = self.step_failed(&target, &fault) {
                 return effect;
             }
             self.pause(fault.code.number);
+        }
+        if let Some(effect) = self.prepare_data(&target) {
+            return effect;
         }
         self.note_swap(&target);
         let is_other = !self.facts.beside && self.see_service(&target) == Seen::Other;
@@ -118,6 +122,9 @@ impl Turn<'_> {
         // A damaged slot that was repaired by this update is no way back.
         if let Some(before) = before.filter(|before| self.is_sealed(before.slot)) {
             self.journal.previous = Some(before);
+            // After a change of settings alone the data are still those of both.
+            let data = &mut self.journal.data;
+            data.previous = data.snapshot.filter(|_| data.is_taken);
         }
         self.journal.installed = Some(target);
         self.journal.phase = Phase::Committed;
@@ -136,6 +143,7 @@ impl Turn<'_> {
         self.journal.retry = Backoff::default();
         self.journal.restart = Backoff::default();
         self.journal.blocked = None;
+        self.journal.data.end_update();
         self.journal.settled = Meter {
             boot: Some(self.facts.boot.clone()),
             mark_uptime_s: self.facts.uptime_s,
@@ -160,7 +168,7 @@ impl Turn<'_> {
         if self.is_sealed(target.slot) {
             return None;
         }
-        if self.journal.swapped {
+        if self.journal.swapped || self.journal.data.is_touched {
             return Some(self.fail(target, code::DRIFT, "its slot is gone"));
         }
         self.journal.staged = false;
@@ -229,11 +237,15 @@ impl Turn<'_> {
         self.journal.attempts.start = starts.saturating_add(1);
         self.journal.attempts.boot = Some(self.facts.boot.clone());
         self.journal.soak.boot = None;
+        if self.journal.data.is_taken {
+            self.journal.data.is_touched = true;
+            self.journal.data.is_started = true;
+        }
         None
     }
 
     /// Counts a failure of a step after the swap; the way back when it is one too many.
-    fn step_failed(&mut self, target: &Installed, fault: &Fault) -> Option<Effect> {
+    pub(super) fn step_failed(&mut self, target: &Installed, fault: &Fault) -> Option<Effect> {
         let attempts = &mut self.journal.attempts;
         attempts.failures = attempts.failures.saturating_add(1);
         if fault.retry == Retry::Never || attempts.failures >= self.policy.failures_max {

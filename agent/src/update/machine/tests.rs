@@ -6,7 +6,7 @@ use sanaga_proto::code::Retry;
 use sanaga_proto::ids::Digest;
 
 use super::*;
-use crate::update::facts::{DataSnapshot, Outcome, Pack, Verdict};
+use crate::update::facts::{Data, Outcome, Pack, Verdict};
 use crate::update::journal::BootId;
 use crate::update::model;
 
@@ -55,7 +55,7 @@ pub(super) fn node() -> (Journal, Facts) {
         beside: false,
         outage_ms: None,
         probe: Verdict::Passing,
-        data: DataSnapshot::NotDeclared,
+        data: Data::default(),
         free_bytes: 1 << 40,
         needed_bytes: 0,
         last: None,

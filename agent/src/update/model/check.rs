@@ -1,9 +1,15 @@
 //! What must hold at every moment, and at the end of every story.
 
+use std::collections::BTreeSet;
+
 use sanaga_proto::wire::receipt::EventKind;
 
+use super::disk::Rows;
 use super::explore::{Life, Search, VIOLATIONS_MAX};
+use super::scenario::Keeping;
+use super::world::form;
 use crate::update::effect::{EffectKind, Occurrence};
+use crate::update::journal::{DataNumber, SlotNumber};
 use crate::update::phase::Phase;
 
 impl Search<'_> {
@@ -24,6 +30,10 @@ impl Search<'_> {
             EffectKind::None
             | EffectKind::Wait
             | EffectKind::SnapshotData
+            | EffectKind::Migrate
+            | EffectKind::RestoreData
+            | EffectKind::ExportData
+            | EffectKind::PruneData
             | EffectKind::StopService
             | EffectKind::SwapCurrent
             | EffectKind::RemoveCurrent
@@ -121,8 +131,68 @@ impl Search<'_> {
         }
     }
 
+    /// A code starts: its rows are in its form, and they are those that it wrote last.
+    pub(super) fn check_start(&mut self, life: &Life, slot: SlotNumber) {
+        let world = &life.world;
+        let disk = world.disk.seen();
+        let code = disk.trees.get(&slot).map(|tree| tree.code);
+        let Some(code) = code.filter(|_| self.scenario.data != Keeping::Nothing) else {
+            return;
+        };
+        let rows = disk.rows;
+        let is_new = rows == Rows::default() && world.wrote.is_empty();
+        let fits = rows.form == form(self.scenario, code) && !rows.is_half;
+        if !fits && !is_new {
+            self.violation(life, &format!("code {code} starts on rows {rows:?}"));
+        }
+        if let Some(wrote) = world.wrote.get(&code).filter(|wrote| **wrote != rows.write) {
+            let what = format!("code {code} starts on rows {rows:?}, and wrote {wrote} last");
+            self.violation(life, &what);
+        }
+    }
+
+    /// A migration begins: the rows are whole, and in the form of what is installed.
+    pub(super) fn check_migration(&mut self, life: &Life, rows: Rows) {
+        let installed = life.world.journal.installed.as_ref();
+        let from = installed.map_or(0, |installed| {
+            form(self.scenario, installed.release.root.0[0])
+        });
+        if rows.is_half || rows.form != from {
+            self.violation(life, &format!("a migration begins on rows {rows:?}"));
+        }
+    }
+
+    /// At the end code and rows are a pair, and nothing is kept that nobody needs.
+    fn check_data(&mut self, life: &Life) {
+        if self.scenario.data == Keeping::Nothing {
+            return;
+        }
+        let (disk, journal) = (life.world.disk.seen(), &life.world.journal);
+        let installed = journal.installed.as_ref();
+        let due = installed.map_or(0, |installed| {
+            form(self.scenario, installed.release.root.0[0])
+        });
+        let rows = disk.rows;
+        if rows.is_half || rows.form != due {
+            self.violation(life, &format!("at the end the rows are {rows:?}"));
+        }
+        let data = &journal.data;
+        let named = data
+            .previous
+            .iter()
+            .chain(&data.aside)
+            .chain(&data.snapshot);
+        let named: BTreeSet<DataNumber> = named.copied().collect();
+        let kept: BTreeSet<DataNumber> = disk.sets.keys().copied().collect();
+        if named != kept {
+            let what = format!("at the end sets {kept:?} are kept, and {named:?} are named");
+            self.violation(life, &what);
+        }
+    }
+
     /// The story ended as it must.
     pub(super) fn check_end(&mut self, life: &Life) {
+        self.check_data(life);
         let world = &life.world;
         let (journal, disk) = (&world.journal, world.disk.seen());
         let installed = journal.installed.as_ref();

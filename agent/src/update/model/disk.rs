@@ -2,10 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::update::journal::SlotNumber;
+use crate::update::journal::{DataNumber, SlotNumber};
 
 /// Which code a tree holds; stands for its tree root and its manifest.
 pub(super) type CodeId = u8;
+
+/// What an app keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Rows {
+    /// The code whose form they have; 0 before anything was written.
+    pub form: CodeId,
+    /// Half way into that form.
+    pub is_half: bool,
+    /// The last write to them.
+    pub write: u8,
+}
 
 /// The tree of one slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -68,6 +79,10 @@ pub(super) struct Disk {
     pub current: Option<SlotNumber>,
     /// What `previous` names.
     pub previous: Option<SlotNumber>,
+    /// What the app keeps.
+    pub rows: Rows,
+    /// What was set aside.
+    pub sets: BTreeMap<DataNumber, Rows>,
 }
 
 impl Disk {
@@ -96,6 +111,16 @@ impl Disk {
             }),
             Change::Current { to } => self.current = to,
             Change::Previous { to } => self.previous = to,
+            Change::Rows(rows) => self.rows = rows,
+            Change::Set { number, of } => {
+                self.sets.insert(number, of);
+            }
+            Change::MoveAside { number } => {
+                self.sets.insert(number, std::mem::take(&mut self.rows));
+            }
+            Change::Unset { number } => {
+                self.sets.remove(&number);
+            }
         }
     }
 }
@@ -125,6 +150,14 @@ pub(super) enum Change {
     Current { to: Option<SlotNumber> },
     /// `previous` is replaced or removed.
     Previous { to: Option<SlotNumber> },
+    /// What the app keeps is changed or replaced.
+    Rows(Rows),
+    /// A copy of it is put in place as a set.
+    Set { number: DataNumber, of: Rows },
+    /// It is moved away and becomes a set.
+    MoveAside { number: DataNumber },
+    /// A set is removed.
+    Unset { number: DataNumber },
 }
 
 impl Change {
@@ -137,7 +170,13 @@ impl Change {
             | Self::Sidecar { slot }
             | Self::Place { slot }
             | Self::Remove { slot } => Some(slot),
-            Self::Pack { .. } | Self::Current { .. } | Self::Previous { .. } => None,
+            Self::Pack { .. }
+            | Self::Current { .. }
+            | Self::Previous { .. }
+            | Self::Rows(_)
+            | Self::Set { .. }
+            | Self::MoveAside { .. }
+            | Self::Unset { .. } => None,
         }
     }
 }
@@ -155,6 +194,10 @@ pub(super) enum Sync {
     Slots,
     /// The links `current` and `previous`.
     App,
+    /// What the app keeps.
+    Rows,
+    /// The sets.
+    Sets,
 }
 
 impl Sync {
@@ -165,7 +208,11 @@ impl Sync {
                 Self::Slots,
                 Change::Sidecar { .. } | Change::Place { .. } | Change::Remove { .. },
             )
-            | (Self::App, Change::Current { .. } | Change::Previous { .. }) => true,
+            | (Self::App, Change::Current { .. } | Change::Previous { .. })
+            | (Self::Rows, Change::Rows(_))
+            | (Self::Sets, Change::Set { .. } | Change::MoveAside { .. } | Change::Unset { .. }) => {
+                true
+            }
             (
                 Self::File { slot, file },
                 Change::Content {
@@ -175,7 +222,13 @@ impl Sync {
             ) => slot == in_slot && file == of_file,
             (Self::Tree { slot }, Change::Name { slot: in_slot, .. }) => slot == in_slot,
             (
-                Self::Pack | Self::File { .. } | Self::Tree { .. } | Self::Slots | Self::App,
+                Self::Pack
+                | Self::File { .. }
+                | Self::Tree { .. }
+                | Self::Slots
+                | Self::App
+                | Self::Rows
+                | Self::Sets,
                 Change::Pack { .. }
                 | Change::Begin { .. }
                 | Change::Content { .. }
@@ -184,7 +237,11 @@ impl Sync {
                 | Change::Place { .. }
                 | Change::Remove { .. }
                 | Change::Current { .. }
-                | Change::Previous { .. },
+                | Change::Previous { .. }
+                | Change::Rows(_)
+                | Change::Set { .. }
+                | Change::MoveAside { .. }
+                | Change::Unset { .. },
             ) => false,
         }
     }

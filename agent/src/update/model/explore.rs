@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::disk::Disk;
 use super::perform::{Step, steps};
-use super::scenario::{ALWAYS, Scenario};
+use super::scenario::{ALWAYS, Keeping, Scenario};
 use super::world::{World, double_hash, policy};
 use super::{Report, Sabotage};
 use crate::update::effect::{Decision, Effect};
@@ -216,18 +216,28 @@ impl Search<'_> {
                 self.violation(life, &format!("slot {slot} is in use and was removed"));
                 return false;
             }
-            Step::Start { slot, .. } if self.is_poison(life, *slot) => return false,
+            Step::Start { slot, .. } => {
+                self.check_start(life, *slot);
+                if self.is_poison(life, *slot) {
+                    return false;
+                }
+            }
             Step::Stop => self.check_stop(life),
             Step::TakeOver => self.check_take_over(life),
+            Step::Migrating { rows } => {
+                self.check_migration(life, *rows);
+                if self.scenario.data == Keeping::Poison {
+                    self.go_down(life);
+                    return false;
+                }
+            }
             Step::Store(_, events) => self.write_receipts(life, events),
             Step::Answered
             | Step::Change(_)
             | Step::Remove(_)
             | Step::Sync(_)
-            | Step::Start { .. }
             | Step::Beside { .. }
             | Step::GiveUp
-            | Step::Data(_)
             | Step::Sleep(_)
             | Step::End(..) => {}
         }
@@ -256,16 +266,21 @@ impl Search<'_> {
         if *left != ALWAYS {
             *left -= 1;
         }
+        self.go_down(life);
+        true
+    }
+
+    /// What was just begun brings the machine down.
+    fn go_down(&mut self, life: &Life) {
         let mut down = Life {
             world: life.world.rebooted(life.world.disk.cut(0)),
             depth: life.depth,
             decisions: life.decisions,
             trail: life.trail.clone(),
         };
-        down.note("  the start brings the machine down".to_owned());
+        down.note("  it brings the machine down".to_owned());
         self.check_disk(&down);
         self.waiting.push(down);
-        true
     }
 }
 

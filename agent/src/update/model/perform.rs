@@ -4,11 +4,11 @@
 use std::rc::Rc;
 
 use super::Sabotage;
-use super::disk::{Change, CodeId, Disk, Sync};
-use super::scenario::Scenario;
-use super::world::{FRAMES, Running, Stored, World};
+use super::disk::{Change, CodeId, Disk, Rows, Sync};
+use super::scenario::{Keeping, Scenario};
+use super::world::{FRAMES, Running, Stored, World, form};
 use crate::update::effect::{Decision, Effect, EffectKind, Occurrence};
-use crate::update::journal::{Installed, Journal, SlotNumber, Target};
+use crate::update::journal::{DataNumber, Installed, Journal, SlotNumber, Target};
 use crate::update::phase::Phase;
 
 /// One step.
@@ -36,8 +36,8 @@ pub(super) enum Step {
     TakeOver,
     /// The other instance ends.
     GiveUp,
-    /// Data are set aside.
-    Data(CodeId),
+    /// A migration begins.
+    Migrating { rows: Rows },
     /// Time passes.
     Sleep(u64),
     /// An effect ends, well or not.
@@ -60,6 +60,10 @@ impl Step {
                     settings: *settings,
                     since_s: world.uptime_s,
                 });
+                let code = world.disk.seen().trees.get(slot).map(|tree| tree.code);
+                if let Some(code) = code.filter(|_| scenario.data != Keeping::Nothing) {
+                    world.write_rows(scenario, code);
+                }
             }
             Self::Stop => (world.running, world.other) = (None, None),
             Self::Beside { slot, settings } => {
@@ -71,7 +75,7 @@ impl Step {
             }
             Self::TakeOver => std::mem::swap(&mut world.running, &mut world.other),
             Self::GiveUp => world.other = None,
-            Self::Data(code) => world.data_for = Some(*code),
+            Self::Migrating { .. } => {}
             Self::Sleep(seconds) => {
                 world.uptime_s += seconds;
                 world.last = None;
@@ -153,6 +157,10 @@ impl Performer<'_> {
             Effect::Fetch { .. }
             | Effect::Stage { .. }
             | Effect::SnapshotData { .. }
+            | Effect::Migrate { .. }
+            | Effect::RestoreData { .. }
+            | Effect::ExportData { .. }
+            | Effect::PruneData { .. }
             | Effect::StopService
             | Effect::SwapCurrent { .. }
             | Effect::RemoveCurrent
@@ -179,8 +187,9 @@ impl Performer<'_> {
     /// What is still done of an effect that fails: its first change, if that is to be seen.
     fn failing(&self, kind: EffectKind, steps: &[Step]) -> Option<Vec<Step>> {
         let failing = self.scenario.failing.filter(|_| self.is_failing(kind))?;
-        let seen = steps.first().cloned().filter(|_| failing.is_seen);
-        Some(seen.into_iter().collect())
+        let is_change = |step: &&Step| matches!(step, Step::Change(_));
+        let seen = steps.iter().find(is_change).filter(|_| failing.is_seen);
+        Some(seen.into_iter().cloned().collect())
     }
 
     fn disk(&self) -> &Disk {
@@ -195,7 +204,31 @@ impl Performer<'_> {
             Effect::Wait { seconds } | Effect::Probe { seconds, .. } => vec![Step::Sleep(*seconds)],
             Effect::Fetch { target } => self.fetch(code_of(target)),
             Effect::Stage { target } => return self.stage(target),
-            Effect::SnapshotData { target, .. } => vec![Step::Data(code_of(target))],
+            Effect::SnapshotData { number, .. } => {
+                let (number, of) = (*number, self.disk().rows);
+                let mut steps = vec![Step::Change(Change::Set { number, of })];
+                steps.extend(self.sync_data(Sync::Sets));
+                steps
+            }
+            Effect::Migrate { target } => self.migrate(target),
+            Effect::RestoreData { number, aside } => return self.restore(*number, *aside),
+            Effect::ExportData { base, aside } => {
+                let sets = &self.disk().sets;
+                return (
+                    Vec::new(),
+                    sets.contains_key(base) && sets.contains_key(aside),
+                );
+            }
+            Effect::PruneData { numbers } => {
+                let remove = |number: &DataNumber| {
+                    let number = *number;
+                    [
+                        Step::Change(Change::Unset { number }),
+                        Step::Sync(Sync::Sets),
+                    ]
+                };
+                numbers.iter().flat_map(remove).collect()
+            }
             Effect::StopService => vec![Step::Stop],
             Effect::SwapCurrent { to_slot } => self.link(Change::Current { to: Some(*to_slot) }),
             Effect::RemoveCurrent => self.link(Change::Current { to: None }),
@@ -235,7 +268,8 @@ impl Performer<'_> {
                 | Sabotage::NoFolderSync
                 | Sabotage::NoIntent
                 | Sabotage::EarlyPrune
-                | Sabotage::LateCount,
+                | Sabotage::LateCount
+                | Sabotage::NoDataSync,
             )
             | None => {}
         }
@@ -284,6 +318,45 @@ impl Performer<'_> {
             steps.extend(self.sync_folder(Sync::Slots));
         }
         (steps, true)
+    }
+
+    /// A migration that is cut leaves half of its work; one that ends has synced it.
+    fn migrate(&self, target: &Target) -> Vec<Step> {
+        let before = self.disk().rows;
+        let half = Rows {
+            is_half: true,
+            ..before
+        };
+        let whole = Rows {
+            form: form(self.scenario, code_of(target)),
+            ..before
+        };
+        vec![
+            Step::Migrating { rows: before },
+            Step::Change(Change::Rows(half)),
+            Step::Change(Change::Rows(whole)),
+            Step::Sync(Sync::Rows),
+        ]
+    }
+
+    /// What stands there is moved away as one rename, unless that was done before; then the copy is
+    /// renamed into its place.
+    fn restore(&self, number: DataNumber, aside: Option<DataNumber>) -> (Vec<Step>, bool) {
+        let Some(rows) = self.disk().sets.get(&number).copied() else {
+            return (Vec::new(), false);
+        };
+        let mut steps = Vec::new();
+        if let Some(number) = aside.filter(|aside| !self.disk().sets.contains_key(aside)) {
+            steps.push(Step::Change(Change::MoveAside { number }));
+        }
+        steps.extend(self.sync_data(Sync::Sets));
+        steps.push(Step::Change(Change::Rows(rows)));
+        steps.extend(self.sync_data(Sync::Rows));
+        (steps, true)
+    }
+
+    fn sync_data(&self, sync: Sync) -> Option<Step> {
+        (self.sabotage != Some(Sabotage::NoDataSync)).then_some(Step::Sync(sync))
     }
 
     fn sync_tree(&self, slot: SlotNumber, files: u8) -> Vec<Step> {

@@ -67,6 +67,19 @@ pub(super) struct Failing {
     pub is_seen: bool,
 }
 
+/// What the app of a story keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// Nothing that is declared.
+    Nothing,
+    /// Data of one form.
+    Data,
+    /// Data of which each code has its own form, so that each brings a migration.
+    Migrating,
+    /// The same, and the migration brings the machine down.
+    Poison,
+}
+
 /// A story.
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
@@ -85,9 +98,9 @@ pub(super) struct Scenario {
     /// Code whose start brings the machine down, and how often.
     pub poison: Vec<(CodeId, u8)>,
     pub failing: Option<Failing>,
-    pub has_data: bool,
     /// Whether the releases run beside each other (`blue-green`).
     pub is_beside: bool,
+    pub data: Keeping,
     /// The code and settings that are installed at the end, and the last phase.
     pub end: Option<(CodeId, u8)>,
     pub end_phase: Phase,
@@ -120,6 +133,7 @@ pub(super) fn all() -> Vec<Scenario> {
     all.extend(passing_faults());
     all.extend(lasting_faults());
     all.extend(beside());
+    all.extend(data());
     all
 }
 
@@ -135,8 +149,8 @@ fn update(name: &str) -> Scenario {
         undecodable: None,
         poison: Vec::new(),
         failing: None,
-        has_data: false,
         is_beside: false,
+        data: Keeping::Nothing,
         end: Some((NEW.code, NEW.settings)),
         end_phase: Phase::Committed,
         is_blame_due: false,
@@ -166,10 +180,6 @@ fn updates() -> Vec<Scenario> {
             ..fresh("first installation of a wide tree")
         },
         update("update"),
-        Scenario {
-            has_data: true,
-            ..update("update of an app with data")
-        },
         back_again,
         settings,
     ]
@@ -274,6 +284,76 @@ fn hopeless() -> Vec<Scenario> {
             NEWER.code,
             Phase::Committed,
         ),
+    ]
+}
+
+/// Apps that keep something.
+fn data() -> Vec<Scenario> {
+    let keeping = |data, story: Scenario| Scenario { data, ..story };
+    let migrating = |name: &str| keeping(Keeping::Migrating, update(name));
+    let back = |name: &str| Scenario {
+        end: Some((OLD.code, 1)),
+        end_phase: Phase::RolledBack,
+        is_blame_due: true,
+        ..migrating(name)
+    };
+    let order = Then::Order(Order::Rollback);
+    let mut failing = back("a migrated release that fails its probe");
+    failing.bad = vec![(NEW.code, 1)];
+    let mut after_commit = back("the operator goes back from migrated data");
+    after_commit
+        .script
+        .push((When::Phase(Phase::Committed), order));
+    let mut there_again = back("the operator goes back from migrated data, and back again");
+    there_again.script = after_commit.script.clone();
+    there_again
+        .script
+        .push((When::Phase(Phase::RolledBack), order));
+    (there_again.end, there_again.end_phase) = (Some((NEW.code, 1)), Phase::Idle);
+    let mut broken = Scenario {
+        failing: fails("", EffectKind::Migrate, ALWAYS, code::MIGRATION_FAILED).failing,
+        ..back("a migration that fails half way")
+    };
+    if let Some(failing) = broken.failing.as_mut() {
+        failing.is_seen = true;
+    }
+    let mut held = migrating("a hold while snapshotting");
+    held.script.extend([
+        (When::Phase(Phase::Snapshotting), Then::Hold(true)),
+        (When::Quiet(2), Then::Hold(false)),
+    ]);
+    let mut first = keeping(
+        Keeping::Migrating,
+        fresh("a first installation with data that fails its probe"),
+    );
+    first.bad = vec![(NEW.code, 1)];
+    first.is_blame_due = true;
+    (first.end, first.end_phase) = (None, Phase::RolledBack);
+    let full = fails("", EffectKind::SnapshotData, 2, code::DISK_FULL).failing;
+    let slow = fails("", EffectKind::RestoreData, 2, code::DISK_FULL).failing;
+    let slow = Scenario {
+        failing: slow,
+        bad: failing.bad.clone(),
+        ..back("a full disk while data come back")
+    };
+    vec![
+        keeping(Keeping::Data, update("update of an app with data")),
+        migrating("update with a migration"),
+        keeping(
+            Keeping::Poison,
+            back("a migration that brings the machine down"),
+        ),
+        Scenario {
+            failing: full,
+            ..migrating("a full disk while data are set aside")
+        },
+        failing,
+        after_commit,
+        there_again,
+        broken,
+        held,
+        first,
+        slow,
     ]
 }
 

@@ -4,7 +4,7 @@ use super::{Report, enumerate, transcript};
 use crate::update::phase::Phase;
 
 /// Stories that the document tells, as they go when nothing interrupts them.
-const STORIES: [&str; 7] = [
+const STORIES: [&str; 10] = [
     "update",
     "settings change",
     "a release that fails its probe",
@@ -12,6 +12,9 @@ const STORIES: [&str; 7] = [
     "a newer assignment while staged",
     "blue-green: update",
     "blue-green: a release that fails its probe",
+    "update with a migration",
+    "a migration that fails half way",
+    "the operator goes back from migrated data",
 ];
 
 /// The table, in Markdown: what every story saw, with cuts and kills nested two deep.
@@ -62,11 +65,13 @@ const fn meaning(phase: Phase) -> &'static str {
         Phase::Fetching => "the pack is on its way to the disk, then to a slot",
         Phase::Staged => "the slot is whole, verified and synced",
         Phase::Armed => "only a window, a pause or room keeps it from being activated",
-        Phase::Snapshotting => "the app's data are being set aside",
-        Phase::Activating => "the old service stops, `current` is replaced, the new one starts",
+        Phase::Snapshotting => "the service is stopped and its data are set aside",
+        Phase::Activating => {
+            "the old service stops, the migration runs, `current` is replaced, the new one starts"
+        }
         Phase::Probation => "the new release runs and has to stay healthy through its soak",
         Phase::Committed => "it stayed healthy; the release before is `previous`",
-        Phase::RollingBack => "the release before is on its way back",
+        Phase::RollingBack => "the release before is on its way back, with its data",
         Phase::RolledBack => "the release before runs; the other one is quarantined",
         Phase::Held => "a hold froze an update that had not begun to activate",
         Phase::Superseded => "a newer assignment took the target's place",

@@ -29,6 +29,7 @@ fn each_sabotage_is_found_by_its_harm() {
         ),
         (Sabotage::StopFirst, "nothing answers while"),
         (Sabotage::SwitchBlind, "that is not healthy"),
+        (Sabotage::NoDataSync, "starts on rows"),
     ];
     assert_eq!(harms.map(|(sabotage, _)| sabotage), Sabotage::ALL);
     for (sabotage, harm) in harms {

@@ -66,7 +66,20 @@ fn effect_line(effect: &Effect) -> String {
         Effect::Wait { .. } => "wait".to_owned(),
         Effect::Fetch { target } => format!("fetch the pack of {}", target.release.version),
         Effect::Stage { target } => format!("stage slot {}", target.slot),
-        Effect::SnapshotData { .. } => "set data aside".to_owned(),
+        Effect::SnapshotData { number, .. } => format!("set data aside as {number}"),
+        Effect::Migrate { target } => format!("migrate the data to {}", target.release.version),
+        Effect::RestoreData {
+            number,
+            aside: Some(aside),
+        } => format!("bring data {number} back, what is there becomes {aside}"),
+        Effect::RestoreData {
+            number,
+            aside: None,
+        } => format!("bring data {number} back"),
+        Effect::ExportData { base, aside } => {
+            format!("export what data {aside} have that {base} have not")
+        }
+        Effect::PruneData { numbers } => format!("prune data {numbers:?}"),
         Effect::StopService => "stop the service".to_owned(),
         Effect::SwapCurrent { to_slot } => format!("current → slot {to_slot}"),
         Effect::RemoveCurrent => "remove current".to_owned(),

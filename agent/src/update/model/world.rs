@@ -9,12 +9,10 @@ use std::rc::Rc;
 use sanaga_proto::code;
 use sanaga_proto::wire::receipt::EventKind;
 
-use super::disk::{Cached, CodeId, Disk, Tree};
-use super::scenario::{ALWAYS, Scenario, Tag, Then, When, installed};
+use super::disk::{Cached, Change, CodeId, Disk, Rows, Sync, Tree};
+use super::scenario::{ALWAYS, Keeping, Scenario, Tag, Then, When, installed};
 use crate::update::effect::EffectKind;
-use crate::update::facts::{
-    DataSnapshot, Facts, Fault, Order, Outcome, Pack, Seal, Service, Verdict,
-};
+use crate::update::facts::{Data, Facts, Fault, Order, Outcome, Pack, Seal, Service, Verdict};
 use crate::update::journal::{BootId, Journal, SlotNumber};
 use crate::update::phase::Phase;
 use crate::update::policy::Policy;
@@ -113,8 +111,8 @@ pub(super) struct World {
     pub hold: bool,
     /// What the operator is about to order, until it is answered.
     pub order: Option<Order>,
-    /// The code that data were set aside for.
-    pub data_for: Option<CodeId>,
+    /// The last write of each code, as somebody at the site remembers it.
+    pub wrote: BTreeMap<CodeId, u8>,
     pub is_healed: bool,
     /// How far the script is.
     pub script: usize,
@@ -139,6 +137,9 @@ impl World {
             .map(|(tag, slot)| (slot, tag.code));
         for (slot, code) in named.chain(scenario.unnamed.iter().copied()) {
             disk.trees.insert(slot, Tree::whole(code, scenario.files));
+        }
+        if let Some((tag, _)) = scenario.installed {
+            disk.rows.form = form(scenario, tag.code);
         }
         disk.current = scenario.installed.map(|(_, slot)| slot);
         disk.previous = scenario.previous.map(|(_, slot)| slot);
@@ -166,7 +167,7 @@ impl World {
             wanted: None,
             hold: false,
             order: None,
-            data_for: None,
+            wrote: BTreeMap::new(),
             is_healed: false,
             script: 0,
             poison: scenario.poison.iter().map(|(_, times)| *times).collect(),
@@ -238,11 +239,7 @@ impl World {
             beside: scenario.is_beside,
             outage_ms: None,
             probe: self.verdict(scenario),
-            data: match (scenario.has_data, self.data_for == target) {
-                (false, _) => DataSnapshot::NotDeclared,
-                (true, true) => DataSnapshot::Taken,
-                (true, false) => DataSnapshot::Absent,
-            },
+            data: self.data(scenario),
             free_bytes: u64::MAX,
             needed_bytes: 1 << 20,
             last: self.last.map(|(effect, is_well)| Outcome {
@@ -254,6 +251,35 @@ impl World {
                 },
             }),
         }
+    }
+
+    fn data(&self, scenario: &Scenario) -> Data {
+        let back = self.journal.back.as_ref();
+        let was_exported = back
+            .and_then(|back| back.data.as_ref())
+            .is_some_and(|data| data.is_exported);
+        let is_exported = was_exported || self.last == Some((EffectKind::ExportData, true));
+        Data {
+            is_declared: scenario.data != Keeping::Nothing,
+            migrates: matches!(scenario.data, Keeping::Migrating | Keeping::Poison),
+            target_cannot_read: None,
+            previous_cannot_read: None,
+            sets: self.disk.seen().sets.keys().copied().collect(),
+            exported: is_exported.then(|| "3 changes in 2/changes.sql".to_owned()),
+        }
+    }
+
+    /// The service writes, as it does all the time; what it wrote lasts.
+    pub(super) fn write_rows(&mut self, scenario: &Scenario, code: CodeId) {
+        let rows = self.disk.seen().rows;
+        let rows = Rows {
+            form: form(scenario, code),
+            write: rows.write.wrapping_add(1),
+            ..rows
+        };
+        self.disk.change(Change::Rows(rows));
+        self.disk.sync(Sync::Rows);
+        self.wrote.insert(code, rows.write);
     }
 
     fn verdict(&self, scenario: &Scenario) -> Verdict {
@@ -346,6 +372,15 @@ fn seal(tree: &Tree) -> Seal {
         generation: 0,
     };
     Seal::Sealed(tag.release())
+}
+
+/// The form in which a code keeps its rows.
+pub(super) fn form(scenario: &Scenario, code: CodeId) -> CodeId {
+    match scenario.data {
+        Keeping::Nothing => 0,
+        Keeping::Data => 1,
+        Keeping::Migrating | Keeping::Poison => code,
+    }
 }
 
 pub(super) fn settings(number: u8) -> sanaga_proto::ids::Digest {

@@ -312,6 +312,7 @@ fn installed(db: &Connection, node: &NodeName, app: &AppName, event: &Event) -> 
         | EventKind::Held
         | EventKind::OperatorAction
         | EventKind::Alarm
+        | EventKind::Migrated
         | EventKind::NeedsHands => {}
     }
     Ok(())

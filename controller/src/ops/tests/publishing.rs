@@ -191,6 +191,7 @@ async fn promotion_signs_the_same_manifest_with_an_order_of_its_own() {
         version: version.parse().unwrap(),
         environment: "staging".parse().unwrap(),
         allow_downgrade_from: Vec::new(),
+        without_rehearsal: None,
     };
     let staged = world.call(promote("2")).await.unwrap();
     assert_eq!((staged.counter, staged.manifest), (1, second.manifest));

@@ -3,7 +3,8 @@
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::SettingName;
 use sanaga_proto::manifest::{
-    Notes, Probe, ProbeKind, ServiceSection, SettingSpec, SettingType, Source, Strategy,
+    DataSection, MigrateSection, Notes, Probe, ProbeKind, ServiceSection, SettingSpec,
+    SettingType, Source, Strategy,
 };
 use sanaga_proto::wire::assignment::SettingValue;
 use toml::de::{DeTable, DeValue};
@@ -226,6 +227,63 @@ pub(super) fn soak_s(
     let Some(table) = table else { return Ok(None) };
     Section::open(file, "probation", table.value, table.at, &["soak_s"])?
         .bounded("soak_s", 1, SOAK_S_MAX)
+}
+
+/// `[data]`.
+pub(super) fn data(
+    file: &File<'_>,
+    table: Option<At<DeTable<'_>>>,
+) -> Result<Option<DataSection>, Failure> {
+    let Some(table) = table else { return Ok(None) };
+    let at = table.at;
+    let known = ["sqlite", "folders", "schema"];
+    let mut section = Section::open(file, "data", table.value, at, &known)?;
+    let sqlite = section.texts("sqlite")?.map(|list| list.value);
+    let folders = section.texts("folders")?.map(|list| list.value);
+    let data = DataSection {
+        sqlite: sqlite.unwrap_or_default(),
+        folders: folders.unwrap_or_default(),
+        // What `PRAGMA user_version` can hold.
+        schema: section.bounded("schema", 0, 0x7fff_ffff)?,
+    };
+    data.check()
+        .map_err(|(path, rule)| file.bad(at, "data", format!("`{path}` {rule}")))?;
+    if data.paths().next().is_none() {
+        return Err(file.bad(at, "data", "names neither sqlite nor folders"));
+    }
+    if data.schema.is_some() && data.sqlite.is_empty() {
+        return Err(file.bad(at, "schema", "needs a database in sqlite that carries it"));
+    }
+    Ok(Some(data))
+}
+
+/// `[migrate]`; what it may change must be declared, so that it can be set aside before.
+pub(super) fn migrate(
+    file: &File<'_>,
+    table: Option<At<DeTable<'_>>>,
+    has_data: bool,
+) -> Result<Option<MigrateSection>, Failure> {
+    let Some(table) = table else { return Ok(None) };
+    let at = table.at;
+    let known = ["command", "timeout_s"];
+    let mut section = Section::open(file, "migrate", table.value, at, &known)?;
+    let command = section
+        .texts("command")?
+        .ok_or_else(|| section.missing("command"))?;
+    if command.value.iter().all(String::is_empty) {
+        return Err(file.bad(command.at, "command", "is empty"));
+    }
+    if !has_data {
+        return Err(file.bad(
+            at,
+            "migrate",
+            "needs [data]: what it changes is set aside before",
+        ));
+    }
+    Ok(Some(MigrateSection {
+        command: command.value,
+        timeout_s: section.bounded("timeout_s", 1, SECONDS_MAX)?,
+    }))
 }
 
 /// `[source]`.

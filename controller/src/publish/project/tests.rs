@@ -294,3 +294,48 @@ fn a_service_may_run_beside_the_one_before() {
         );
     }
 }
+
+#[test]
+fn data_and_their_migration_are_read() {
+    let text = format!(
+        "{SHOP}[data]\nsqlite = [\"shop.db\", \"/srv/shop/x.db\"]\nfolders = [\"uploads\"]\nschema = 3\n\
+         [migrate]\ncommand = [\"bin/migrate\", \"--all\"]\n"
+    );
+    let project = parse(&text).unwrap();
+    let data = project.data.as_ref().unwrap();
+    assert_eq!(data.sqlite, ["shop.db", "/srv/shop/x.db"]);
+    assert_eq!((data.folders.len(), data.schema), (1, Some(3)));
+    let migrate = project.migrate.as_ref().unwrap();
+    assert_eq!(migrate.command, ["bin/migrate", "--all"]);
+    assert_eq!((migrate.timeout_s, migrate.limit_s()), (None, 600));
+}
+
+#[test]
+fn data_that_cannot_be_set_aside_are_refused() {
+    let wrong = [
+        ("[data]\nsqlite = [\"../shop.db\"]\n", "`.` or `..`"),
+        (
+            "[data]\nsqlite = [\"a\"]\nfolders = [\"a\"]\n",
+            "lies in another path",
+        ),
+        (
+            "[data]\nsqlite = [\"a/b\"]\nfolders = [\"a\"]\n",
+            "lies in another path",
+        ),
+        ("[data]\nschema = 1\n", "names neither"),
+        (
+            "[data]\nfolders = [\"a\"]\nschema = 1\n",
+            "needs a database",
+        ),
+        ("[data]\nsqlit = [\"a\"]\n", "`sqlite`"),
+        ("[migrate]\ncommand = [\"bin/migrate\"]\n", "needs [data]"),
+        (
+            "[data]\nsqlite = [\"a\"]\n[migrate]\ntimeout_s = 5\n",
+            "`command`",
+        ),
+    ];
+    for (section, words) in wrong {
+        let said = complaint(&format!("{SHOP}{section}"));
+        assert!(said.contains(words), "{said}");
+    }
+}
