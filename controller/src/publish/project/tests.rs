@@ -331,7 +331,7 @@ fn data_that_cannot_be_set_aside_are_refused() {
         ("[migrate]\ncommand = [\"bin/migrate\"]\n", "needs [data]"),
         (
             "[data]\nsqlite = [\"a\"]\n[migrate]\ntimeout_s = 5\n",
-            "`command`",
+            "`migrate.command`",
         ),
     ];
     for (section, words) in wrong {
