@@ -9,6 +9,8 @@ mod from_disk;
 mod gather;
 mod hosts;
 mod installing;
+mod lives;
+mod manager;
 mod node;
 mod orders;
 mod perform;

@@ -7,7 +7,7 @@ mod error;
 mod group;
 mod launch;
 mod log;
-mod pause;
+pub(crate) mod pause;
 mod process;
 mod procfs;
 mod record;
