@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 umask 022
 
-profile=release version='' out=target/debian
+profile=release version='' out=target/debian pack=()
 while [ $# -gt 0 ]; do
   case $1 in
     --profile | --version | --out)
@@ -35,6 +35,7 @@ dev_build() { cargo build --locked --quiet --bins -p sanaga-agent -p sanaga-cont
 
 case $profile in
   dev)
+    pack=(--fast)
     dev_build
     for program in sanaga-agent sanaga; do
       strip --strip-unneeded -o "$stage/$program/$program" "$target/debug/$program"
@@ -72,7 +73,7 @@ for pair in agent:sanaga-agent controller:sanaga; do
   sed -e "s|@PACKAGE@|$name|" -e "s|@VERSION@|$version|" packaging/deb/changelog >"$stage/$name/changelog"
   gzip -9nf "$stage/$name/changelog" "$stage/$name"/man/*.1
   # From there the sources' assets are found as `../target/packaging/…`.
-  cargo deb --quiet --no-build --no-strip --package "sanaga-${pair%:*}" --deb-version "$version" --output "$out/"
+  cargo deb --quiet --no-build --no-strip "${pack[@]}" --package "sanaga-${pair%:*}" --deb-version "$version" --output "$out/"
 done
 for name in sanaga-agent sanaga; do
   echo "$out/${name}_${version}_$(dpkg --print-architecture).deb"

@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-zigbuild=0.20.1 zig=0.14.1
+zigbuild=0.24.1 zig=0.15.2
 out=target/static
 if [ "${1:-}" = --out ]; then
   out=$2

@@ -5,6 +5,7 @@ pub mod content;
 pub mod fault;
 pub mod http;
 pub mod link;
+pub mod machine;
 pub mod needs;
 pub mod node_red;
 pub mod noise;

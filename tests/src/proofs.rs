@@ -10,6 +10,7 @@ mod bad_use;
 mod cuts;
 mod first_hour;
 mod footprint;
+mod machine;
 mod machine_states;
 mod python_tuf;
 mod trees;
@@ -31,6 +32,7 @@ pub const ALL: &[Proof] = &[
     machine_states::PROOF,
     python_tuf::PROOF,
     bad_use::PROOF,
+    machine::PROOF,
 ];
 
 /// One proof.
