@@ -73,7 +73,7 @@ for pair in agent:sanaga-agent controller:sanaga; do
   sed -e "s|@PACKAGE@|$name|" -e "s|@VERSION@|$version|" packaging/deb/changelog >"$stage/$name/changelog"
   gzip -9nf "$stage/$name/changelog" "$stage/$name"/man/*.1
   # From there the sources' assets are found as `../target/packaging/…`.
-  cargo deb --quiet --no-build --no-strip "${pack[@]}" --package "sanaga-${pair%:*}" --deb-version "$version" --output "$out/"
+  cargo deb --quiet --no-build --no-strip "${pack[@]}" --package "sanaga-${pair%:*}" --deb-version "$version" --output "$out/" >/dev/null
 done
 for name in sanaga-agent sanaga; do
   echo "$out/${name}_${version}_$(dpkg --print-architecture).deb"

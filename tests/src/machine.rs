@@ -183,6 +183,30 @@ impl<'w> Machine<'w> {
     }
 }
 
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        // What cannot be told to anybody any more is found by whoever looks for processes of the world.
+        let _ = self.power_off();
+        for hierarchy in ["", "systemd", "unified"] {
+            let groups = Path::new("/sys/fs/cgroup").join(hierarchy);
+            for name in ["payload", "supervisor"] {
+                remove_groups(&groups.join(name));
+            }
+        }
+    }
+}
+
+/// Removes control groups that systemd-nspawn leaves behind where no systemd keeps house. Those that are
+/// in use stay.
+fn remove_groups(group: &Path) {
+    for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_groups(&entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(group);
+}
+
 /// The only child of a process, by the table of processes.
 fn child_of(parent: u32) -> Option<u32> {
     let processes = std::fs::read_dir("/proc").ok()?;

@@ -220,7 +220,7 @@ fn the_example_sets_nothing_and_says_every_default() {
         })
         .collect();
     let set = load(&set).unwrap();
-    assert_eq!(set.entries().len(), keys::KEYS.len());
+    assert_eq!(set.entries().len(), KEYS.len());
     for (was, is) in unset.entries().iter().zip(set.entries()) {
         assert_ne!(is.origin, Origin::Default, "{}", is.key);
         assert_eq!((&was.key, &was.value), (&is.key, &is.value));

@@ -119,10 +119,10 @@ mod tests {
     fn a_good_end_and_a_torn_note_begin_a_new_row() {
         let folder = tempfile::tempdir().unwrap();
         let lives = |count: u64| {
-            (0..count)
-                .map(|n| Life::begin_in(folder.path(), Duration::from_secs(n)))
-                .last()
-                .unwrap()
+            for number in 1..count {
+                Life::begin_in(folder.path(), Duration::from_secs(number));
+            }
+            Life::begin_in(folder.path(), Duration::from_secs(count))
         };
         let tired = lives(8);
         assert!(!tired.pause.is_zero());

@@ -12,9 +12,13 @@ use crate::seed::Rng;
 
 /// Kills in one update. A release that is started a sixth time before it has soaked is taken back,
 /// because it may be what brings the machine down: so many kills cannot look like that.
-const KILLS_MAX: u64 = 4;
-/// Between two kills, milliseconds.
-const PAUSE_MS_MAX: u64 = 1_500;
+const UPDATING_MAX: u64 = 4;
+/// Kills while the new release runs already, and old slots are removed.
+const RESTING_MAX: u64 = 4;
+/// Between two kills in an update, milliseconds.
+const UPDATING_MS_MAX: u64 = 1_500;
+/// Between two kills afterwards.
+const RESTING_MS_MAX: u64 = 500;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -57,26 +61,23 @@ pub fn run(machine: &mut Machine<'_>, seed: u64, kills: u64) -> Result<Loops> {
         let version = format!("1.1.{}", loops.updates);
         site::release(machine, &Release::new(&version).start_period_s(60))?;
         let mut victims = Vec::new();
-        for _ in 0..KILLS_MAX {
-            std::thread::sleep(Duration::from_millis(rng.below(PAUSE_MS_MAX)));
-            let victim = match rng.below(100) {
-                0..35 => Victim::Agent,
-                35..70 => Victim::App,
-                _ => Victim::Machine,
-            };
-            let unit = rng.pick(&agents).cloned().unwrap_or_default();
-            let boots_fully = rng.below(2) == 0;
-            if hit(machine, victim, &unit, boots_fully)? {
-                loops.kills += 1;
-                victims.push(victim);
-            }
+        for _ in 0..UPDATING_MAX {
+            pause(&mut rng, UPDATING_MS_MAX);
+            victims.extend(hit(machine, &mut rng, &agents)?);
         }
         site::wait_for(machine, &version, "committed")?;
         site::answers(machine, &version)?;
         site::note(machine, loops.updates)?;
+        for _ in 0..RESTING_MAX {
+            victims.extend(hit(machine, &mut rng, &agents)?);
+            pause(&mut rng, RESTING_MS_MAX);
+        }
+        site::answers(machine, &version)?;
+        site::wait_for(machine, &version, "committed")?;
         loops.reached += 1;
+        loops.kills += victims.len() as u64;
         eprintln!(
-            "{version} is committed after {victims:?}, {} kills in all",
+            "{version} runs after {victims:?}: {} kills in all",
             loops.kills
         );
     }
@@ -84,23 +85,30 @@ pub fn run(machine: &mut Machine<'_>, seed: u64, kills: u64) -> Result<Loops> {
     Ok(loops)
 }
 
-/// Kills; false if there was nothing to kill just then.
-fn hit(machine: &mut Machine<'_>, victim: Victim, unit: &str, boots_fully: bool) -> Result<bool> {
-    match victim {
-        Victim::Agent => {
+fn pause(rng: &mut Rng, most_ms: u64) {
+    std::thread::sleep(Duration::from_millis(rng.below(most_ms)));
+}
+
+/// Kills somebody; none if nobody was there just then.
+fn hit(machine: &mut Machine<'_>, rng: &mut Rng, agents: &[String]) -> Result<Option<Victim>> {
+    let victim = match rng.below(100) {
+        0..35 => Victim::Agent,
+        35..70 => Victim::App,
+        _ => Victim::Machine,
+    };
+    let (unit, boots_fully) = (rng.pick(agents), rng.below(2) == 0);
+    let killed = match (victim, unit) {
+        (Victim::Agent, Some(unit)) => {
             let script = format!(
                 "pid=$(systemctl show --property=MainPID --value {unit}) && [ \"$pid\" -gt 0 ] && kill -KILL \"$pid\""
             );
-            Ok(machine.sh(&script)?.run()?.code() == Some(0))
+            machine.sh(&script)?.run()?.code() == Some(0)
         }
-        Victim::App => {
-            let Some(pid) = site::process(machine)? else {
-                return Ok(false);
-            };
-            let killed = machine.sh(&format!("kill -KILL {pid}"))?.run()?;
-            Ok(killed.code() == Some(0))
-        }
-        Victim::Machine => {
+        (Victim::App, _) => match site::process(machine)? {
+            Some(pid) => machine.sh(&format!("kill -KILL {pid}"))?.run()?.code() == Some(0),
+            None => false,
+        },
+        (Victim::Machine, _) => {
             machine.power_off()?;
             if boots_fully {
                 machine.boot()?;
@@ -108,7 +116,9 @@ fn hit(machine: &mut Machine<'_>, victim: Victim, unit: &str, boots_fully: bool)
                 // The next kill comes while it boots.
                 machine.switch_on()?;
             }
-            Ok(true)
+            true
         }
-    }
+        (Victim::Agent, None) => false,
+    };
+    Ok(killed.then_some(victim))
 }

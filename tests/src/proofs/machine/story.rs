@@ -25,8 +25,8 @@ pub struct Told {
     pub notes: u64,
     /// Notes that were there at the end.
     pub notes_kept: u64,
-    /// From power to an answer of the app, without a network, seconds.
-    pub offline_s: u64,
+    /// From power to an answer of the app, without a network, milliseconds.
+    pub offline_ms: u64,
     /// Broken releases that were taken back and counted as failed.
     pub broken_back: u64,
     /// Steps of the packages' life.
@@ -56,7 +56,7 @@ pub fn tell(world: &World, seed: u64, kills: u64) -> Result<Told> {
     let newest = format!("1.1.{}", loops.updates);
     chapter("updated under kills", &mut machine_on);
 
-    let offline_s = offline(&mut machine, &newest)?;
+    let offline_ms = offline(&mut machine, &newest)?;
     chapter("booted and went back offline", &mut machine_on);
     let broken_back = broken(&machine)?;
     chapter("a broken release was taken back", &mut machine_on);
@@ -72,7 +72,7 @@ pub fn tell(world: &World, seed: u64, kills: u64) -> Result<Told> {
         notes: loops.updates,
         loops,
         notes_kept,
-        offline_s,
+        offline_ms,
         broken_back,
         steps: STEPS,
     })
@@ -92,7 +92,7 @@ fn offline(machine: &mut Machine<'_>, newest: &str) -> Result<u64> {
     machine.power_off()?;
     machine.switch_on()?;
     site::answers(machine, newest)?;
-    let seconds = machine.on_for().as_secs();
+    let took = machine.on_for();
     eventually("a look at the site", PATIENCE, || {
         let found = site::app(machine)?;
         Ok(match site::word(&found, "version") {
@@ -107,7 +107,7 @@ fn offline(machine: &mut Machine<'_>, newest: &str) -> Result<u64> {
         "the operator's way back is one event"
     );
     machine.ok("systemctl enable --now sanaga.service")?;
-    Ok(seconds)
+    Ok(u64::try_from(took.as_millis())?)
 }
 
 /// A release that is not healthy is marked failed and taken back, so that looking for such marks after
