@@ -14,11 +14,30 @@ use crate::world::{Cmd, Output, PATIENCE, Proc, Step, World, eventually};
 /// What commands inside find programs by.
 const PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Control groups of its own, so that two machines never share one: below where these hierarchies are.
+const HIERARCHIES: [&str; 3] = [
+    "/sys/fs/cgroup",
+    "/sys/fs/cgroup/systemd",
+    "/sys/fs/cgroup/unified",
+];
+/// `$1` is the group; the rest is what to become in it. A computer that has another way of groups, or none
+/// to give, goes without.
+const INTO_GROUP: &str = r#"
+group=$1
+shift
+for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+  [ -f "$hierarchy/cgroup.procs" ] || continue
+  mkdir -p "$hierarchy/$group" && echo $$ >"$hierarchy/$group/cgroup.procs" || true
+done 2>/dev/null
+exec "$@"
+"#;
+
 /// A machine, on or off.
 #[derive(Debug)]
 pub struct Machine<'w> {
     world: &'w World,
     root: PathBuf,
+    group: String,
     power: Option<Power>,
     boots: u32,
 }
@@ -52,9 +71,12 @@ impl<'w> Machine<'w> {
             .arg("-C")
             .arg(&root)
             .ok()?;
+        let group = world.root().file_name().context("a folder")?;
+        let group = group.to_string_lossy().into_owned();
         Ok(Self {
             world,
             root,
+            group,
             power: None,
             boots: 0,
         })
@@ -103,9 +125,11 @@ impl<'w> Machine<'w> {
         self.boots += 1;
         let cmd = self
             .world
-            .cmd("systemd-nspawn")
-            .args(["--quiet", "--register=no", "--keep-unit", "--boot"])
-            .args(["--private-network", "--link-journal=no", "--console=pipe"])
+            .cmd("sh")
+            .args(["-c", INTO_GROUP, "sh", &self.group])
+            .args(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit"])
+            .args(["--boot", "--private-network", "--link-journal=no"])
+            .arg("--console=pipe")
             .arg(format!("--directory={}", self.root.display()));
         let since = Instant::now();
         let mut nspawn = self.world.spawn(&format!("boot-{}", self.boots), cmd)?;
@@ -187,11 +211,8 @@ impl Drop for Machine<'_> {
     fn drop(&mut self) {
         // What cannot be told to anybody any more is found by whoever looks for processes of the world.
         let _ = self.power_off();
-        for hierarchy in ["", "systemd", "unified"] {
-            let groups = Path::new("/sys/fs/cgroup").join(hierarchy);
-            for name in ["payload", "supervisor"] {
-                remove_groups(&groups.join(name));
-            }
+        for hierarchy in HIERARCHIES {
+            remove_groups(&Path::new(hierarchy).join(&self.group));
         }
     }
 }

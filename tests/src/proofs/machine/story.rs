@@ -1,6 +1,6 @@
 //! The story of one machine, from its first boot to the day on which it leaves its fleet.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
@@ -10,9 +10,9 @@ use crate::machine::Machine;
 use crate::notebook::{Broken, Release};
 use crate::world::{PATIENCE, Step, World, eventually};
 
-/// Steps of the packages' life that are looked at: install, idle and enrolled, upgrade in the middle
-/// of an update, removal, purge.
-pub const STEPS: u64 = 5;
+/// Steps of the packages' life that are looked at: install, idle and enrolled, a hanging agent replaced,
+/// upgrade in the middle of an update, removal, purge.
+pub const STEPS: u64 = 6;
 /// Site data that no package put there.
 const BACKUP: &str = "/var/lib/sanaga/backups/yesterday";
 
@@ -60,6 +60,8 @@ pub fn tell(world: &World, seed: u64, kills: u64) -> Result<Told> {
     chapter("booted and went back offline", &mut machine_on);
     let broken_back = broken(&machine)?;
     chapter("a broken release was taken back", &mut machine_on);
+    hang(&machine)?;
+    chapter("a hanging agent was replaced", &mut machine_on);
     upgrade(&machine)?;
     chapter(
         "the agent's package was upgraded in a probation",
@@ -123,6 +125,43 @@ fn broken(machine: &Machine<'_>) -> Result<u64> {
     site::wait_for(machine, "1.2.0", "rolled_back")?;
     site::answers(machine, "1.2.0")?;
     Ok(site::events(machine, &FAILED)? - marked)
+}
+
+/// An agent that hangs is ended by the watchdog and started again, and its apps do not notice.
+fn hang(machine: &Machine<'_>) -> Result<()> {
+    let shown = machine.ok(
+        "systemctl list-unit-files --no-legend 'sanaga-agent*.service' | cut --delimiter=' ' --fields=1",
+    )?;
+    let before = site::process(machine)?;
+    for unit in shown.stdout.lines() {
+        let asked = machine.ok(&format!(
+            "systemctl show --property=WatchdogUSec --value {unit}"
+        ))?;
+        ensure!(asked.stdout.trim() == "2min", "{}", asked.transcript());
+        machine.ok(&format!(
+            "mkdir -p /run/systemd/system/{unit}.d && printf '[Service]\nWatchdogSec=3\n' >/run/systemd/system/{unit}.d/short.conf && systemctl daemon-reload && systemctl restart {unit}"
+        ))?;
+        let main = format!("systemctl show --property=MainPID --value {unit}");
+        let hanging = machine.ok(&main)?.stdout;
+        // It is alive for longer than the watchdog's patience, because it says so.
+        std::thread::sleep(Duration::from_secs(5));
+        ensure!(machine.ok(&main)?.stdout == hanging, "{unit} was ended");
+        machine.ok(&format!("kill -STOP {hanging}"))?;
+        eventually("another agent", PATIENCE, || {
+            let state = machine.ok(&format!("systemctl is-active {unit}; {main}"));
+            let state = state.map(|shown| shown.stdout).unwrap_or_default();
+            let new = state.strip_prefix("active\n").filter(|pid| *pid != hanging);
+            Ok(new.map_or_else(|| Step::Waiting(state.clone()), |_| Step::Done(())))
+        })?;
+        machine.ok(&format!(
+            "rm -r /run/systemd/system/{unit}.d && systemctl daemon-reload"
+        ))?;
+    }
+    ensure!(
+        before.is_some() && site::process(machine)? == before,
+        "the app did not go on through the hang"
+    );
+    Ok(())
 }
 
 /// The agent's package is replaced while a release is on probation: the app does not notice, the update
