@@ -106,11 +106,11 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..12 {
             let life = Life::begin_in(folder.path(), uptime);
-            pauses.push(life.pause.as_millis());
+            pauses.push(life.pause.as_secs_f64().round() as u64);
             uptime += life.pause + Duration::from_secs(3);
         }
         assert_eq!(pauses[..6], [0; 6]);
-        assert_eq!(pauses[6..], [1998, 3996, 7992, 15990, 29970, 29970]);
+        assert_eq!(pauses[6..], [2, 4, 8, 16, 30, 30]);
         uptime += LONG + Duration::from_secs(1);
         assert!(Life::begin_in(folder.path(), uptime).pause.is_zero());
     }
