@@ -32,6 +32,10 @@ done 2>/dev/null
 exec "$@"
 "#;
 
+/// A command inside may say nothing for so long. How much it computes is not seen from here: it has
+/// another process than `nsenter`, which is the one that is looked at.
+const QUIET: Duration = Duration::from_secs(600);
+
 /// A machine, on or off.
 #[derive(Debug)]
 pub struct Machine<'w> {
@@ -182,7 +186,8 @@ impl<'w> Machine<'w> {
             .args(["-t", &init, "-m", "-u", "-i", "-n", "-p", "-r", "-w"])
             .args(["/usr/bin/env", "-i"])
             .args(environment)
-            .args(["/bin/sh", "-c", script]))
+            .args(["/bin/sh", "-c", script])
+            .patience(QUIET))
     }
 
     /// Runs a script inside; it must end with 0.
