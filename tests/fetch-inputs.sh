@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the real releases that the end-to-end tests and proofs run on, by name and version:
-# node-red from npm with its production dependencies, and the ruff binary from its PyPI wheels.
+# node-red from npm with its production dependencies, and the ruff binary from its PyPI wheels; as root
+# and with mmdebstrap also the root of a bare Debian, which the machine test boots.
 # They go to $SANAGA_INPUTS, or .cache/inputs at the root of the checkout. What is there already is
 # left alone, so a cached folder costs nothing. Needs npm and python3 with pip.
 set -euo pipefail
@@ -68,16 +69,32 @@ PY
   echo "ruff $version  $(cat "$final.complete")"
 }
 
+# What a bare machine has beyond the essential packages. The name of the file says what is in it.
+debian=bookworm debian_packages=systemd,systemd-sysv,dbus
+debian() {
+  local final=$inputs/debian/$debian-${debian_packages//,/-}-$(dpkg --print-architecture).tar
+  if [ ! -f "$final" ]; then
+    mkdir -p "$inputs/debian"
+    mmdebstrap --quiet --variant=minbase --include="$debian_packages" "$debian" "$final.part.tar" >&2
+    mv "$final.part.tar" "$final"
+  fi
+  echo "debian $debian  $(wc -c <"$final") bytes"
+}
+
 want=${1:-all}
 case $want in
-  all | node-red | ruff) ;;
-  *) echo "usage: tests/fetch-inputs.sh [all|node-red|ruff]" >&2; exit 2 ;;
+  all | node-red | ruff | debian) ;;
+  *) echo "usage: tests/fetch-inputs.sh [all|node-red|ruff|debian]" >&2; exit 2 ;;
 esac
 mkdir -p "$inputs"
-if [ "$want" != ruff ]; then
+wants() { [ "$want" = all ] || [ "$want" = "$1" ]; }
+if wants node-red; then
   for version in 4.1.10 4.1.11 4.1.14; do node_red "$version"; done
 fi
-if [ "$want" != node-red ]; then
+if wants ruff; then
   for version in 0.17.1 0.17.2 0.17.4; do ruff "$version"; done
+fi
+if [ "$want" = debian ] || { [ "$want" = all ] && [ "$(id -u)" -eq 0 ] && command -v mmdebstrap >/dev/null; }; then
+  debian
 fi
 rm -rf "$inputs/.work"

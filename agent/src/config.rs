@@ -25,7 +25,7 @@ use crate::clock::ClockTrust;
 
 pub use error::ConfigError;
 pub use paths::{Environment, Paths};
-pub use reference::reference;
+pub use reference::{example, reference};
 use value::Value;
 
 /// Where a value comes from.

@@ -6,6 +6,7 @@ pub mod fault;
 pub mod http;
 pub mod link;
 pub mod load;
+pub mod machine;
 pub mod needs;
 pub mod node_red;
 pub mod noise;

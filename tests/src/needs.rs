@@ -30,6 +30,10 @@ pub enum Need {
     Namespaces,
     /// The trees of node-red that `tests/fetch-inputs.sh` fetches.
     NodeRedTrees,
+    /// `systemd-nspawn`, and the root of a bare Debian that `tests/fetch-inputs.sh` makes.
+    Machine,
+    /// The tools that make Debian packages.
+    DebianPackages,
     /// The ruff binaries that `tests/fetch-inputs.sh` fetches.
     RuffTrees,
 }
@@ -48,6 +52,14 @@ impl Need {
             Self::Namespaces => tool("unshare", &["-m", "true"])
                 .or_else(|| tool("nsenter", &["--version"]))
                 .or_else(|| tool("mount", &["--version"])),
+            Self::Machine => tool("systemd-nspawn", &["--version"])
+                .or_else(|| tool("nsenter", &["--version"]))
+                .or_else(|| tool("tar", &["--version"]))
+                .or_else(debian_missing),
+            Self::DebianPackages => tool("cargo", &["deb", "--version"])
+                .map(|reason| format!("{reason}: cargo install --locked cargo-deb"))
+                .or_else(|| tool("dpkg-shlibdeps", &["--version"]))
+                .or_else(|| tool("strip", &["--version"])),
             Self::NodeRedTrees => NODE_RED
                 .iter()
                 .find_map(|version| tree_missing(&node_red(version))),
@@ -85,6 +97,26 @@ pub fn node_red(version: &str) -> PathBuf {
 #[must_use]
 pub fn ruff(version: &str) -> PathBuf {
     inputs().join("ruff").join(version)
+}
+
+/// The root of a bare Debian, as an archive.
+#[must_use]
+pub fn debian() -> PathBuf {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let name = format!("bookworm-systemd-systemd-sysv-dbus-{architecture}.tar");
+    inputs().join("debian").join(name)
+}
+
+fn debian_missing() -> Option<String> {
+    let archive = debian();
+    (!archive.is_file()).then(|| {
+        let path = archive.display();
+        format!("{path} is not there: run tests/fetch-inputs.sh debian")
+    })
 }
 
 fn tool(name: &str, args: &[&str]) -> Option<String> {

@@ -13,6 +13,7 @@ mod data_pair;
 mod first_hour;
 mod footprint;
 mod helper;
+mod machine;
 mod machine_states;
 mod python_tuf;
 mod trees;
@@ -37,6 +38,7 @@ pub const ALL: &[Proof] = &[
     bad_use::PROOF,
     helper::PROOF,
     blue_green::PROOF,
+    machine::PROOF,
 ];
 
 /// One proof.

@@ -29,7 +29,7 @@ use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use sanaga_proto::code::Exit;
 use sanaga_proto::failure::{Coded as _, Failure};
@@ -143,6 +143,12 @@ enum Verb {
     Doctor,
     /// Check or show the configuration
     Config(config::ConfigArgs),
+}
+
+/// Everything that can be typed, for manual pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// The whole program: reads the command line, does what it says, and gives the exit code.

@@ -1,4 +1,5 @@
-//! The document `docs/agent-toml.md`, written from the table of keys.
+//! Texts that are written from the table of keys: the document `docs/agent-toml.md`, and the
+//! `agent.toml` that packages install.
 
 use std::fmt::Write as _;
 
@@ -61,5 +62,30 @@ pub fn reference() -> String {
         );
     }
     out.push_str(TAIL);
+    out
+}
+
+const EXAMPLE_HEAD: &str = "\
+# The configuration of sanaga-agent. It needs none: every key below has its default.
+# Unknown keys are refused. `sanaga-agent config check` reads this file and changes nothing.
+# Files in agent.d/ beside this one win over it, in order of name; upgrades never touch them.
+";
+
+/// The `agent.toml` of the packages: every key with its meaning and default, none set.
+#[must_use]
+pub fn example() -> String {
+    let mut out = EXAMPLE_HEAD.to_owned();
+    let mut section = "";
+    for key in KEYS {
+        let (of, short) = key.parts();
+        if section != of {
+            section = of;
+            // Writing to a String does not fail.
+            let _ = writeln!(out, "\n[{of}]");
+        }
+        let default = key.kind.check_text(key.default);
+        let default = default.map_or_else(|problem| problem, |value| value.to_string());
+        let _ = writeln!(out, "\n# {}\n#{short} = {default}", key.doc);
+    }
     out
 }

@@ -208,6 +208,31 @@ fn a_locale_in_the_environment_is_a_language() {
 }
 
 #[test]
+fn the_example_sets_nothing_and_says_every_default() {
+    let example = example();
+    let unset = load(&example).unwrap();
+    assert!(
+        unset
+            .entries()
+            .iter()
+            .all(|entry| entry.origin == Origin::Default)
+    );
+    let set: String = example
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+            Some(_) | None => format!("{line}\n"),
+        })
+        .collect();
+    let set = load(&set).unwrap();
+    assert_eq!(set.entries().len(), KEYS.len());
+    for (was, is) in unset.entries().iter().zip(set.entries()) {
+        assert_ne!(is.origin, Origin::Default, "{}", is.key);
+        assert_eq!((&was.key, &was.value), (&is.key, &is.value));
+    }
+}
+
+#[test]
 fn pauses_never_shrink() {
     let config = load("[fetch]\nretry_min_s = 100\nretry_max_s = 10\n").unwrap();
     assert_eq!(config.fetch.retry_max, Duration::from_secs(100));

@@ -11,6 +11,8 @@ mod from_disk;
 mod gather;
 mod hosts;
 mod installing;
+pub(crate) mod lives;
+pub(crate) mod manager;
 mod node;
 mod orders;
 mod outage;

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use tokio::task::{LocalSet, spawn_local};
 
 use super::driver::drive;
 use super::from_disk::from_disk;
+use super::lives::Life;
+use super::manager;
 use super::node::{App, Contact, Node};
 use super::poller::poll_for_ever;
 use super::socket::listen;
@@ -43,16 +46,40 @@ use crate::worker::{self, Away, Hands, Worker};
 /// [`code::LOCKED`], or a fault of the disk.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     log_to_stderr(&options.config.log);
-    if options.side == Side::Worker {
-        return worker::run(options);
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
         .build()
         .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?;
     let local = LocalSet::new();
-    runtime.block_on(local.run_until(serve(options)))
+    runtime.block_on(local.run_until(live(options)))
+}
+
+/// A life that follows many short ones begins with a pause.
+async fn live(options: RunOptions) -> Result<(), Failure> {
+    spawn_local(manager::heartbeat());
+    let mut stop = std::pin::pin!(stopped());
+    let life = Life::begin(&options.paths.run);
+    if !life.pause.is_zero() {
+        tracing::warn!(pause = ?life.pause, "the agent ended badly several times; it waits");
+        tokio::select! {
+            () = tokio::time::sleep(life.pause) => {}
+            () = &mut stop => return Ok(()),
+        }
+    }
+    let ended = if options.side == Side::Worker {
+        manager::ready("the network side");
+        tokio::select! {
+            () = worker::serve(&options) => Ok(()),
+            () = stop => Ok(()),
+        }
+    } else {
+        serve(options, stop).await
+    };
+    if ended.is_ok() {
+        life.end_well();
+    }
+    ended
 }
 
 /// The journal of the system, or a file that stderr goes to, keeps it. Always in English.
@@ -75,7 +102,10 @@ fn log_to_stderr(log: &Log) {
     };
 }
 
-async fn serve(options: RunOptions) -> Result<(), Failure> {
+async fn serve(
+    options: RunOptions,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), Failure> {
     let paths = &options.paths;
     for folder in [&paths.state, &paths.apps, &paths.worker, &paths.run] {
         sanaga_durable::make_dir(folder).map_err(|error| disk::durable_failure(folder, error))?;
@@ -85,7 +115,6 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
         .map_err(|error| disk::durable_failure(&lock_path, error))?;
     let _lock = lock.map_err(|_| Failure::new(code::LOCKED).arg("path", paths.state.display()))?;
     let listener = bind_to(&paths.socket)?;
-    let mut stop = std::pin::pin!(stopped());
     let files = paths.identity_files();
     let identity = tokio::select! {
         identity = waiting::enrolment(&files, &listener) => identity?,
@@ -119,13 +148,14 @@ async fn serve(options: RunOptions) -> Result<(), Failure> {
         }
     });
     tracing::info!(node = %node.helper.identity().node, "agent is running");
-    // Under systemd, `Type=notify`; elsewhere nobody listens.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    manager::ready(&manager::status(&node));
+    let status = spawn_local(manager::keep_status(Rc::clone(&node)));
     tokio::select! {
         () = stop => {}
         () = node.stop.notified() => {}
     }
-    for task in [poller, socket, newcomers, ticker] {
+    manager::stopping();
+    for task in [poller, socket, newcomers, ticker, status] {
         task.abort();
     }
     let _ = std::fs::remove_file(&paths.socket);

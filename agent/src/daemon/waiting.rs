@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use super::manager;
 use super::socket::{receive, send};
 use crate::control::{Order, Reply};
 use crate::identity::{Identity, IdentityFiles};
@@ -33,8 +34,8 @@ pub async fn enrolment(
         return Ok(identity);
     }
     tracing::info!("not enrolled; waiting");
-    // For the system's service manager an agent that waits is up; elsewhere nobody listens.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    // For the system's service manager an agent that waits is up.
+    manager::ready("not enrolled; waiting for `sanaga-agent enroll TOKEN`");
     let knocked = Rc::new(Notify::new());
     loop {
         tokio::select! {

@@ -10,7 +10,7 @@ mod lane;
 mod launch;
 mod limits;
 mod log;
-mod pause;
+pub(crate) mod pause;
 mod process;
 mod procfs;
 mod record;

@@ -29,7 +29,7 @@ pub use away::Away;
 pub use decoder::Decoder;
 pub use hands::Hands;
 pub use message::{Call, Job, PackStatus};
-pub use serve::run;
+pub use serve::serve;
 
 use crate::disk;
 use crate::fetch::FetchError;

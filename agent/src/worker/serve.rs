@@ -8,12 +8,10 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sanaga_proto::code;
-use sanaga_proto::failure::Failure;
 use sanaga_proto::wire::Document as _;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::frame::{self, Reader};
@@ -29,34 +27,21 @@ const SHOW: Duration = Duration::from_secs(1);
 /// Answers on their way to the helper.
 const OUTGOING: usize = 64;
 
-/// Runs the worker until it is killed: what it does can be broken off at any point.
-///
-/// # Errors
-/// [`code::INTERNAL`] when the runtime cannot be made.
-pub fn run(options: RunOptions) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(2)
-        .build()
-        .map_err(|error| Failure::new(code::INTERNAL).arg("problem", error))?;
+/// Does what helpers ask, for ever: it can be broken off at any point.
+pub async fn serve(options: &RunOptions) {
     let hands = Rc::new(Hands::new(&options.paths, &options.config));
-    let socket = options.paths.worker_socket;
-    // Nobody but systemd listens, and only where it does.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    LocalSet::new().block_on(&runtime, async {
-        loop {
-            match UnixStream::connect(&socket).await {
-                Ok(stream) => {
-                    tracing::info!("the helper is here");
-                    if let Err(error) = converse(&hands, &stream).await {
-                        tracing::warn!(%error, "the helper is lost");
-                    }
+    loop {
+        match UnixStream::connect(&options.paths.worker_socket).await {
+            Ok(stream) => {
+                tracing::info!("the helper is here");
+                if let Err(error) = converse(&hands, &stream).await {
+                    tracing::warn!(%error, "the helper is lost");
                 }
-                Err(error) => tracing::debug!(%error, "no helper"),
             }
-            sleep(PAUSE).await;
+            Err(error) => tracing::debug!(%error, "no helper"),
         }
-    })
+        sleep(PAUSE).await;
+    }
 }
 
 /// One connection. When it ends, what was under way ends with it; what was written stays.

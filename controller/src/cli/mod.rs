@@ -30,7 +30,7 @@ mod watch;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use sanaga_proto::code;
 use sanaga_proto::failure::{Coded as _, Failure};
 
@@ -114,6 +114,12 @@ enum Verb {
     Doctor,
 }
 
+/// Everything that can be typed, for manual pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs one command line and gives the exit code of the process.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -184,7 +190,6 @@ fn language(args: &[OsString]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_tree_is_consistent() {

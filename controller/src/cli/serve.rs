@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use sanaga_proto::code;
 use sanaga_proto::failure::Failure;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -59,16 +60,35 @@ pub async fn run(ui: &Ui, home: &Home, args: ServeArgs) -> Result<(), Failure> {
             ("releases", &releases.to_string()),
         ],
     ));
+    let status = format!("{}: {nodes} nodes, {releases} releases", controller.url);
+    // Under systemd, `Type=notify`; elsewhere nobody listens.
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    let heart = tokio::spawn(heartbeat());
     server
         .run(async {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
+            let _ = sd_notify::notify(&[NotifyState::Stopping]);
         })
         .await;
+    heart.abort();
     ui.tell("serve-stopped", &[]);
     Ok(())
+}
+
+/// Tells the service manager at half of its patience that tasks are given turns.
+async fn heartbeat() {
+    let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
+    else {
+        return;
+    };
+    let mut beat = tokio::time::interval(patience / 2);
+    loop {
+        beat.tick().await;
+        let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+    }
 }
 
 /// Empties the scratch space: whoever used it is gone, since the folder's lock is ours.

@@ -3,8 +3,8 @@
 use sanaga_proto::failure::Failure;
 use sanaga_proto::ids::SettingName;
 use sanaga_proto::manifest::{
-    DataSection, MigrateSection, Notes, Probe, ProbeKind, ServiceSection, SettingSpec,
-    SettingType, Source, Strategy,
+    DataSection, MigrateSection, Notes, Probe, ProbeKind, ServiceSection, SettingSpec, SettingType,
+    Source, Strategy,
 };
 use sanaga_proto::wire::assignment::SettingValue;
 use toml::de::{DeTable, DeValue};
