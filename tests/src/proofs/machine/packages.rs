@@ -1,6 +1,7 @@
 //! The packages, made from the programs that the tests use, and their life in a machine.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -14,6 +15,9 @@ pub const NEXT: &str = "0.1.0-2";
 /// Where packages are put in the machine: a folder that apt's own user can read.
 const SHELF: &str = "/srv/packages";
 
+/// A build may say nothing for so long on a busy computer; what computes are its children.
+const QUIET: Duration = Duration::from_secs(900);
+
 /// Builds both packages at a version.
 pub fn build(world: &World, version: &str) -> Result<Vec<PathBuf>> {
     let out = world.dir("packages")?;
@@ -22,6 +26,7 @@ pub fn build(world: &World, version: &str) -> Result<Vec<PathBuf>> {
         .cmd(script)
         .args(["--profile", "dev", "--version", version, "--out"])
         .arg(&out)
+        .patience(QUIET)
         .env("HOME", std::env::var_os("HOME").context("HOME")?);
     // The world hides them from its commands; this one builds.
     for name in ["CARGO_TARGET_DIR", "CARGO_INCREMENTAL", "CARGO_HOME"] {
