@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::ConfigError;
 use crate::identity::IdentityFiles;
 
+/// The sockets' folder of the machine's agent; a package makes it at each boot.
+const MACHINE_RUN: &str = "/run/sanaga";
+
 /// What the choice of folders depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
@@ -16,6 +19,8 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// Whether this process is root's.
     pub root: bool,
+    /// Whether the machine has an agent of its own, which runs since its boot.
+    pub machine: bool,
 }
 
 impl Environment {
@@ -30,6 +35,7 @@ impl Environment {
                 })
                 .collect(),
             root: rustix::process::geteuid().is_root(),
+            machine: Path::new(MACHINE_RUN).is_dir(),
         }
     }
 }
@@ -83,10 +89,15 @@ impl Paths {
             return Ok(Self::system());
         }
         // The XDG base directory specification: relative paths are to be ignored.
-        variable("XDG_STATE_HOME")
+        let own = variable("XDG_STATE_HOME")
             .filter(|path| path.is_absolute())
             .or_else(|| Some(variable("HOME")?.join(".local/state")))
-            .map(|state| Self::under(&state.join("sanaga/agent")))
+            .map(|state| state.join("sanaga/agent"));
+        // Operators without sudo, and the agent's own unprivileged side, mean the machine's agent.
+        if environment.machine && !own.as_deref().is_some_and(Path::is_dir) {
+            return Ok(Self::system());
+        }
+        own.map(|home| Self::under(&home))
             .ok_or(ConfigError::NoHome)
     }
 
@@ -100,7 +111,7 @@ impl Paths {
     #[must_use]
     pub fn system() -> Self {
         let (config, state) = (Path::new("/etc/sanaga"), Path::new("/var/lib/sanaga"));
-        Self::of(config, state, PathBuf::from("/run/sanaga"), true)
+        Self::of(config, state, PathBuf::from(MACHINE_RUN), true)
     }
 
     /// The files of the identity.
@@ -141,6 +152,7 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             root,
+            machine: false,
         };
         Paths::resolve(&environment).ok()
     }
@@ -170,6 +182,26 @@ mod tests {
         let relative = [("XDG_STATE_HOME", "c"), ("HOME", "/d")];
         assert!(config(resolved(None, false, &relative)).starts_with("/d/"));
         assert_eq!(resolved(None, false, &[("SANAGA_HOME", "")]), None);
+    }
+
+    #[test]
+    fn without_a_folder_of_their_own_people_mean_the_machines_agent() {
+        let home = tempfile::tempdir().unwrap();
+        let resolved = |machine| {
+            let variable = home.path().display().to_string();
+            let environment = Environment {
+                variables: BTreeMap::from([("XDG_STATE_HOME".to_owned(), variable)]),
+                machine,
+                ..Environment::default()
+            };
+            Paths::resolve(&environment).unwrap()
+        };
+        let own = home.path().join("sanaga/agent");
+        assert_eq!(resolved(true), Paths::system());
+        assert_eq!(resolved(false), Paths::under(&own));
+        std::fs::create_dir_all(&own).unwrap();
+        assert_eq!(resolved(true), Paths::under(&own));
+        assert!(Paths::resolve(&Environment::default()).is_err());
     }
 
     #[test]

@@ -52,6 +52,15 @@ pub fn begin(machine: &Machine<'_>) -> Result<()> {
     )?;
     let token = token.lines().next().context("a token")?;
     machine.ok(&format!("sanaga-agent enroll {token}"))?;
+    // Who operates asks without root, and others do not get to ask.
+    machine.ok("useradd --groups sanaga-operators ada && useradd eve")?;
+    machine.ok("setpriv --reuid=ada --regid=ada --init-groups sanaga-agent status")?;
+    let refused =
+        machine.sh("setpriv --reuid=eve --regid=eve --init-groups sanaga-agent status")?;
+    ensure!(
+        refused.run()?.code() != Some(0),
+        "everybody may ask the agent"
+    );
     Ok(())
 }
 
