@@ -52,15 +52,8 @@ case $profile in
 esac
 "$target/debug/pages" "$stage"
 
-# Until the agent is two processes, its package has one unit, made from the helper's.
 units='sanaga-agent-helper.service sanaga-agent.service'
-if "$stage/sanaga-agent/sanaga-agent" helper --help >/dev/null 2>&1; then
-  cp packaging/systemd/sanaga-agent*.service "$stage/sanaga-agent/"
-else
-  units=sanaga-agent.service
-  sed -e 's|^ExecStart=.*|ExecStart=/usr/bin/sanaga-agent run|' -e 's|, privileged helper||' \
-    packaging/systemd/sanaga-agent-helper.service >"$stage/sanaga-agent/sanaga-agent.service"
-fi
+cp packaging/systemd/sanaga-agent*.service "$stage/sanaga-agent/"
 cp packaging/systemd/sanaga.service "$stage/sanaga/"
 
 for pair in agent:sanaga-agent controller:sanaga; do
