@@ -22,6 +22,7 @@ use sanaga_proto::text::Language;
 use sanaga_proto::wire::assignment::SettingValue;
 
 use crate::clock::ClockTrust;
+use crate::power::nut::Ups;
 
 pub use error::ConfigError;
 pub use paths::{Environment, Paths};
@@ -164,6 +165,20 @@ pub struct ServiceConfig {
     pub keep_old: Duration,
 }
 
+/// `[power]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PowerConfig {
+    /// On battery, nothing is activated below this charge, percent; 0 is no limit.
+    pub charge_percent_min: u8,
+    /// Nothing is activated at a time of day at which the power went off on so many of the last 14
+    /// days; 0 is never.
+    pub outage_days_min: u64,
+    /// A UPS behind Network UPS Tools.
+    pub ups: Option<Ups>,
+    /// Where the kernel shows supplies, if not where it always does.
+    pub supply: Option<PathBuf>,
+}
+
 /// A proxy in front of services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -235,6 +250,8 @@ pub struct Config {
     pub slots: Slots,
     /// `[probation]`
     pub probation: Probation,
+    /// `[power]`
+    pub power: PowerConfig,
     /// `[service]`
     pub service: ServiceConfig,
     /// `[upstream]`

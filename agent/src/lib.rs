@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod health;
 pub mod helper;
 pub mod identity;
+pub mod power;
 pub mod service;
 pub mod slot;
 pub mod store;

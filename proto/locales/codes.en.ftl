@@ -164,6 +164,10 @@ schema-too-new = { $release } cannot read the data of { $app }: they have schema
     .hint = go on with a newer release, or bring its data back with sanaga-agent rollback { $app }
 data-not-kept = the data of { $app } cannot be put aside or brought back: { $path }: { $problem }
     .hint = look at the database or folder; the data are where they were
+power-low = on battery at { $have } %, and an update is started from { $need } % on
+    .hint = it starts by itself when the power is back; to start it now: sanaga-agent activate { $app }
+outage-likely = the power went off at this time on { $found } of the last 14 days
+    .hint = the update starts by itself later; to start it now: sanaga-agent activate { $app }
 no-such-release = no release `{ $release }`
     .hint =
         { $near ->

@@ -164,6 +164,10 @@ schema-too-new = { $release } ne peut pas lire les données de { $app } : leur s
     .hint = continuez avec une version plus récente, ou faites revenir ses données : sanaga-agent rollback { $app }
 data-not-kept = les données de { $app } ne peuvent être mises de côté ou ramenées : { $path } : { $problem }
     .hint = examinez la base ou le dossier ; les données sont où elles étaient
+power-low = sur batterie à { $have } %, et une mise à jour démarre à partir de { $need } %
+    .hint = elle démarrera toute seule au retour du courant ; pour la démarrer maintenant : sanaga-agent activate { $app }
+outage-likely = le courant a été coupé à cette heure { $found } jours sur les 14 derniers
+    .hint = la mise à jour démarrera plus tard toute seule ; pour la démarrer maintenant : sanaga-agent activate { $app }
 no-such-release = pas de version « { $release } »
     .hint =
         { $near ->

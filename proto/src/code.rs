@@ -217,6 +217,10 @@ codes! {
     SCHEMA_TOO_NEW = 514, Refused, Never, "schema-too-new";
     /// The data cannot be set aside or brought back. Args: `app`, `path`, `problem`.
     DATA_NOT_KEPT = 515, Failure, Later, "data-not-kept";
+    /// The machine runs on a battery that is too empty. Args: `app`, `have`, `need` (percent).
+    POWER_LOW = 516, Refused, Later, "power-low";
+    /// The power often goes off at this time. Args: `app`, `found` (days of the last 14).
+    OUTAGE_LIKELY = 517, Refused, Later, "outage-likely";
     /// The proxy in front of an app does not take its new instance. Args: `app`, `problem`.
     PROXY_FAILED = 520, Failure, Later, "proxy-failed";
 

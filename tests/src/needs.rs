@@ -24,6 +24,8 @@ pub enum Need {
     Nginx,
     /// `caddy`, as Debian has it.
     Caddy,
+    /// `upsd` and the dummy driver of Network UPS Tools, as Debian has them.
+    Nut,
     /// The superuser.
     Root,
     /// Mount namespaces, with the tools that make and enter them.
@@ -48,6 +50,9 @@ impl Need {
             Self::Strace => tool("strace", &["-V"]),
             Self::Nginx => tool("nginx", &["-v"]),
             Self::Caddy => tool("caddy", &["version"]),
+            Self::Nut => {
+                tool("/lib/nut/upsd", &["-V"]).or_else(|| tool("/lib/nut/dummy-ups", &["-V"]))
+            }
             Self::Root => (!rustix::process::geteuid().is_root()).then(|| "not root".to_owned()),
             Self::Namespaces => tool("unshare", &["-m", "true"])
                 .or_else(|| tool("nsenter", &["--version"]))

@@ -10,6 +10,7 @@ use sanaga_proto::text::Language;
 use super::value::{Kind, Value, parse_ports};
 use super::{Config, LogFormat, LogLevel, Proxy};
 use crate::clock::ClockTrust;
+use crate::power::nut::Ups;
 
 /// One key.
 pub struct Key {
@@ -144,6 +145,19 @@ keys! {
         |c, v| c.probation.soak_s = v.optional_integer(),
         "A new release must be healthy so long before it is committed, seconds; `auto` is what the release asks for, else 60 in dev and 900 elsewhere.";
 
+    "power.charge_percent_min", Kind::Integer { min: 0, max: 100 }, "40",
+        |c, v| c.power.charge_percent_min = u8::try_from(v.integer()).unwrap_or(100),
+        "While the machine runs on a battery, nothing is activated below this charge, percent; 0 is no limit. `sanaga-agent activate` does it all the same.";
+    "power.outage_days_min", Kind::Integer { min: 0, max: 14 }, "3",
+        |c, v| c.power.outage_days_min = v.integer(),
+        "Nothing is activated at a time of day at which the power went off on so many of the last 14 days; 0 is never. Learned only while the clock is sure.";
+    "power.ups", Kind::UpsOrNone, "none",
+        |c, v| c.power.ups = Ups::parse(v.text()),
+        "A UPS that Network UPS Tools on this machine looks after, as `NAME@localhost` or `NAME@localhost:PORT`.";
+    "power.supply", Kind::PathOrAuto, "auto",
+        |c, v| c.power.supply = (*v != Value::Auto).then(|| v.text().into()),
+        "Where batteries and mains are shown; `auto` is `/sys/class/power_supply`.";
+
     "service.start_timeout_s", seconds(1, 3_600), "120",
         |c, v| c.service.start_timeout = Duration::from_secs(v.integer()),
         "The start or status of a service of kind `command` or `systemd` takes at most, seconds.";
@@ -181,7 +195,7 @@ keys! {
         |c, v| c.upstream.reload = (*v != Value::Auto).then(|| v.list().to_vec()),
         "Makes the proxy read its configuration anew. `auto` is `nginx -s reload` or `caddy reload --config /etc/caddy/Caddyfile`.";
     "upstream.look", Kind::UrlOrNone, "none",
-        |c, v| c.upstream.look = (*v != Value::Auto).then(|| v.text().to_owned()),
+        |c, v| c.upstream.look = (v.text() != "none").then(|| v.text().to_owned()),
         "A URL of the app behind the proxy. After a reload it is asked until the answer comes through the new instance; else the switch is taken back. `{app}` is the app.";
 
     "log.level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info",

@@ -54,6 +54,7 @@ fn every_key_changes_the_configuration() {
             value::Kind::Ports => "30000-30999".to_owned(),
             value::Kind::PathOrAuto => "/etc/{app}.conf".to_owned(),
             value::Kind::CommandOrAuto => "true".to_owned(),
+            value::Kind::UpsOrNone => "ups@localhost".to_owned(),
             value::Kind::UrlOrNone => "http://127.0.0.1/{app}".to_owned(),
             value::Kind::Folders => "/srv/shop".to_owned(),
         };

@@ -5,6 +5,8 @@ use std::fmt;
 
 use toml::de::DeValue;
 
+use crate::power::nut::Ups;
+
 /// Names for powers of 1,024 and of 1,000, as they may follow a number of bytes.
 const UNITS: &[(&str, u64)] = &[
     ("GiB", 1 << 30),
@@ -56,6 +58,8 @@ pub enum Kind {
     CommandOrAuto,
     /// An `http://` URL, in which `{app}` stands for the app; or `none`.
     UrlOrNone,
+    /// `NAME@localhost`, perhaps with a port; or `none`.
+    UpsOrNone,
     /// A list of absolute paths of folders, none of them `/`.
     Folders,
 }
@@ -211,7 +215,12 @@ impl Kind {
             (Self::PathOrAuto | Self::CommandOrAuto, Raw::Text(text)) if text == "auto" => {
                 Ok(Value::Auto)
             }
-            (Self::UrlOrNone, Raw::Text(text)) if text == "none" => Ok(Value::Auto),
+            (Self::UrlOrNone | Self::UpsOrNone, Raw::Text(text)) if text == "none" => {
+                Ok(Value::Text(text))
+            }
+            (Self::UpsOrNone, Raw::Text(text)) if Ups::parse(&text).is_some() => {
+                Ok(Value::Text(text))
+            }
             (Self::PathOrAuto, Raw::Text(text)) if text.starts_with('/') => Ok(Value::Text(text)),
             (Self::UrlOrNone, Raw::Text(text)) if text.starts_with("http://") => {
                 Ok(Value::Text(text))
@@ -235,6 +244,7 @@ impl Kind {
                 | Self::PathOrAuto
                 | Self::CommandOrAuto
                 | Self::UrlOrNone
+                | Self::UpsOrNone
                 | Self::Folders,
                 Raw::Integer(_) | Raw::Flag(_) | Raw::Text(_) | Raw::List(_) | Raw::Other(_),
             ) => Err(self.wish()),
@@ -257,9 +267,11 @@ impl Kind {
                 "false" | "0" => Raw::Flag(false),
                 _ => Raw::Text(text.to_owned()),
             },
-            Self::Choice(_) | Self::Ports | Self::PathOrAuto | Self::UrlOrNone => {
-                Raw::Text(text.to_owned())
-            }
+            Self::Choice(_)
+            | Self::Ports
+            | Self::PathOrAuto
+            | Self::UrlOrNone
+            | Self::UpsOrNone => Raw::Text(text.to_owned()),
             Self::CommandOrAuto if text == "auto" => Raw::Text(text.to_owned()),
             Self::CommandOrAuto => {
                 Raw::List(text.split_ascii_whitespace().map(str::to_owned).collect())
@@ -297,6 +309,7 @@ impl Kind {
                 "must be a list of a program and its arguments, or \"auto\"".to_owned()
             }
             Self::UrlOrNone => "must be a URL that begins with http://, or \"none\"".to_owned(),
+            Self::UpsOrNone => "must be NAME@localhost, or \"none\"".to_owned(),
             Self::Folders => "must be a list of absolute paths".to_owned(),
         }
     }
@@ -425,7 +438,10 @@ mod tests {
                 .check(Raw::Text("nginx".into()))
                 .is_err()
         );
-        assert_eq!(Kind::UrlOrNone.check_text("none"), Ok(Value::Auto));
+        assert_eq!(
+            Kind::UrlOrNone.check_text("none"),
+            Ok(Value::Text("none".into()))
+        );
         assert!(Kind::UrlOrNone.check_text("https://x/").is_err());
     }
 

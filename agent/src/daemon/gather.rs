@@ -32,6 +32,7 @@ impl Node {
         *app.seals.borrow_mut() = observed.slots.clone();
         let service = self.service_of(app, &observed).await;
         let (data, data_bytes) = self.data_of(app);
+        let window_open = self.is_power_good(app).await;
         let free_bytes = sanaga_durable::free_bytes(&self.paths.state).unwrap_or_default();
         Ok(Facts {
             boot: BootId::new(
@@ -47,7 +48,7 @@ impl Node {
                 .as_ref()
                 .map(|wanted| wanted.release.clone()),
             hold: self.helper.is_held()?,
-            window_open: true,
+            window_open,
             order: app.order.borrow().as_ref().map(|(order, _)| *order),
             pack: pack_of(app, &observed),
             slots: observed.slots,
@@ -90,6 +91,7 @@ impl Node {
             keep_s: self.config.slots.keep_previous.as_secs(),
             reserve_bytes: self.config.limits.disk_free_bytes_min,
             restart_max_s: self.config.service.restart_max.as_secs(),
+            idle_s: base.idle_s.min(self.power_pause_s(app)),
             ..base
         }
     }

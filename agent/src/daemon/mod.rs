@@ -18,6 +18,7 @@ mod orders;
 mod outage;
 mod perform;
 mod poller;
+mod power;
 mod renewing;
 mod report;
 mod socket;

@@ -12,6 +12,7 @@ use sanaga_proto::trust::{self, Floors, Moment};
 use tokio::sync::{Notify, oneshot};
 
 use super::outage::Outage;
+use super::power::Look;
 use crate::clock::{Clock, Reading};
 use crate::config::{Config, Paths};
 use crate::fetch::retry::Breaker;
@@ -37,6 +38,8 @@ pub struct Node {
     pub broken: RefCell<Option<Failure>>,
     /// Ends this life.
     pub stop: Notify,
+    /// The last look at what feeds the machine.
+    pub supply: Cell<Option<Look>>,
     /// Wakes the poller before its time.
     pub poll_now: Notify,
     /// Tells who watches that something changed.

@@ -132,18 +132,20 @@ async fn serve(
         // A full disk costs the receipt of a boot, not the site its service.
         tracing::warn!(%failure, "the boot is not noted");
     }
+    node.learn_outage();
     for app in apps {
         spawn_local(drive(Rc::clone(&node), app));
     }
     let poller = spawn_local(poll_for_ever(Rc::clone(&node)));
     let socket = spawn_local(listen(Rc::clone(&node), listener));
     let newcomers = spawn_local(start_newcomers(Rc::clone(&node)));
-    let clock = Arc::clone(&node.clock);
+    let ticking = Rc::clone(&node);
     let ticker = spawn_local(async move {
         loop {
-            let asked = Arc::clone(&clock);
+            let asked = Arc::clone(&ticking.clock);
             // Asking the kernel may block; the answer only decides whether the wall clock is sure.
             let _ = tokio::task::spawn_blocking(move || asked.refresh()).await;
+            ticking.note_alive();
             tokio::time::sleep(std::time::Duration::from_secs(600)).await;
         }
     });
@@ -155,6 +157,7 @@ async fn serve(
         () = node.stop.notified() => {}
     }
     manager::stopping();
+    node.note_end();
     for task in [poller, socket, newcomers, ticker, status] {
         task.abort();
     }
@@ -202,6 +205,7 @@ fn open(
         broken: RefCell::default(),
         stop: Notify::new(),
         breakers: RefCell::new(breakers),
+        supply: Cell::new(None),
         poll_now: Notify::new(),
         changed: Notify::new(),
         polls: Cell::new(0),

@@ -7,6 +7,7 @@ mod apart;
 mod ceremony;
 mod harness;
 mod inputs;
+mod power;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,11 @@ const CASES: &[Case] = &[
         name: "inputs::node_red_goes_there_and_back",
         needs: &[Need::Node, Need::NodeRedTrees],
         run: inputs::node_red_goes_there_and_back,
+    },
+    Case {
+        name: "power::an_update_waits_for_a_charged_battery",
+        needs: &[Need::Nut],
+        run: power::an_update_waits_for_a_charged_battery,
     },
     Case {
         name: "inputs::ruff_tells_its_version",
