@@ -96,7 +96,7 @@ codes! {
     /// The daemon is not running. Args: `path`.
     DAEMON_ABSENT = 114, Transient, Later, "daemon-absent";
     /// The agent's side that talks to the network does not run, or broke off. Args: `problem`.
-    WORKER_GONE = 115, Transient, Now, "worker-gone";
+    WORKER_GONE = 115, Transient, Later, "worker-gone";
 
     // 02xx trust
     /// A signature does not verify, or too few of them. Args: `role`, `problem`.

@@ -321,6 +321,13 @@ impl<'w> Controller<'w> {
     }
 }
 
+/// In the environment that the units give: what an update took goes back to the machine.
+fn as_unit(cmd: Cmd) -> Cmd {
+    cmd.env("MALLOC_ARENA_MAX", "1")
+        .env("MALLOC_TRIM_THRESHOLD_", "131072")
+        .env("MALLOC_MMAP_THRESHOLD_", "131072")
+}
+
 /// Short times, so that a story of hours is told in minutes.
 const AGENT_TOML: &str = "
 [poll]
@@ -386,7 +393,7 @@ impl Node<'_> {
         let log = format!("{}-{}-helper", self.name, self.starts);
         // The worker of a test is of the same user.
         let words = ["helper", "--worker-user", "root"];
-        let mut helper = self.world.spawn(&log, self.cmd()?.args(words))?;
+        let mut helper = self.world.spawn(&log, as_unit(self.cmd()?.args(words)))?;
         helper.wait_for_line("agent is running")?;
         self.agent = Some(helper);
         Ok(())
@@ -399,7 +406,7 @@ impl Node<'_> {
     pub fn start_worker(&mut self) -> Result<()> {
         self.starts += 1;
         let log = format!("{}-{}-worker", self.name, self.starts);
-        let mut worker = self.world.spawn(&log, self.cmd()?.arg("worker"))?;
+        let mut worker = self.world.spawn(&log, as_unit(self.cmd()?.arg("worker")))?;
         worker.wait_for_line("the helper is here")?;
         self.worker = Some(worker);
         Ok(())
@@ -425,6 +432,12 @@ impl Node<'_> {
             agent.kill()?;
         }
         Ok(())
+    }
+
+    /// The worker's process, while one of its own runs.
+    #[must_use]
+    pub fn worker(&self) -> Option<&Proc> {
+        self.worker.as_ref()
     }
 
     /// The agent's process, while it runs.

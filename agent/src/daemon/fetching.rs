@@ -37,6 +37,9 @@ impl Node {
     /// [`code::NO_PACK`] when no offer leads there, or a fault of the disk. A fault of the link is
     /// none: it is waited out here.
     pub async fn fetch(&self, app: &App, target: &Target) -> Result<(), Failure> {
+        if !self.worker_comes(app).await {
+            return Ok(());
+        }
         let offer = self.plan(app, target).await?;
         self.make_room_for(app, &offer).await?;
         let mut pack = self.worker.open(&offer).await.map_err(Failure::of)?;
@@ -49,6 +52,28 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Waits for the worker; false when something else of the app has changed before it came.
+    async fn worker_comes(&self, app: &App) -> bool {
+        loop {
+            match self.worker.sizes(Vec::new()).await {
+                Err(error) if error.code() == code::WORKER_GONE => {
+                    tracing::info!(%error, "fetching waits");
+                    *app.failure.borrow_mut() = Some(Failure::of(error));
+                    self.tell();
+                }
+                Ok(_) | Err(_) => {
+                    let mut failure = app.failure.borrow_mut();
+                    failure.take_if(|failure| failure.code() == code::WORKER_GONE);
+                    return true;
+                }
+            }
+            tokio::select! {
+                () = sleep(WORKER_PAUSE) => {}
+                () = app.wake.notified() => return false,
+            }
+        }
     }
 
     async fn plan(&self, app: &App, target: &Target) -> Result<Offer, Failure> {
@@ -111,8 +136,9 @@ impl Node {
             let fetched = match self.watched_fetch(app, job).await {
                 Ok(fetched) => fetched,
                 Err(error) if error.code() == code::WORKER_GONE => {
-                    tracing::info!(%error, "fetching waits");
-                    sleep(WORKER_PAUSE).await;
+                    if !self.worker_comes(app).await {
+                        return Ok(Pass::Woken);
+                    }
                     let pack = self.worker.open(offer).await.map_err(Failure::of)?;
                     self.begin_ledger(offer, &pack);
                     return Ok(Pass::Again(pack));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanaga_proto::code;
-use sanaga_proto::failure::Failure;
+use sanaga_proto::failure::{Coded as _, Failure};
 use sanaga_proto::manifest::Manifest;
+use sanaga_proto::wire::offer::Offer;
 use tokio::time::sleep;
 
 use super::gather::number_of;
@@ -17,6 +18,11 @@ use crate::helper::Settings;
 use crate::identity;
 use crate::service::{Launch, ServiceSpec, ServiceStatus};
 use crate::update::{Effect, Installed, Target};
+
+/// A worker that is gone is looked for again so often.
+const WORKER_PAUSE: Duration = Duration::from_secs(1);
+/// A pack whose decoding ends the worker so often waits longer.
+const DECODER_TRIES: u32 = 5;
 
 impl Node {
     /// Performs one effect.
@@ -119,10 +125,30 @@ impl Node {
         }
     }
 
-    async fn stage(&self, app: &App, target: Target) -> Result<(), Failure> {
+    /// Has the target's slot made from a pack, or from another slot of the same tree.
+    async fn make_slot(
+        &self,
+        app: &App,
+        target: &Target,
+        offer: Option<&Offer>,
+    ) -> Result<(), Failure> {
+        let decoder = match offer {
+            Some(offer) => Some(self.worker.decoder(offer).await.map_err(Failure::of)?),
+            None => None,
+        };
         let helper = Arc::clone(&self.helper);
-        let name = app.name.clone();
+        let (name, target, offer) = (app.name.clone(), target.clone(), offer.cloned());
         let reserve = self.config.limits.disk_free_bytes_min;
+        let work = move || match offer.zip(decoder) {
+            Some((offer, decoder)) => helper.stage(&name, &target, &offer, decoder, reserve),
+            None => helper.stage_copy(&name, &target, reserve),
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(Failure::new(code::INTERNAL).arg("problem", error)))
+    }
+
+    async fn stage(&self, app: &App, target: Target) -> Result<(), Failure> {
         let pack = app
             .pack
             .borrow()
@@ -136,24 +162,24 @@ impl Node {
             Some(_) | None => Some(root),
         };
         let offer = pack.filter(|pack| pack.complete).map(|pack| pack.offer);
-        let decoder = match &offer {
-            Some(offer) => Some(self.worker.decoder(offer).await.map_err(Failure::of)?),
-            None => None,
-        };
-        let work = move || match offer.zip(decoder) {
-            Some((offer, decoder)) => helper.stage(&name, &target, &offer, decoder, reserve),
-            None => helper.stage_copy(&name, &target, reserve),
-        };
-        let result = tokio::task::spawn_blocking(work)
-            .await
-            .unwrap_or_else(|error| Err(Failure::new(code::INTERNAL).arg("problem", error)));
+        let mut result = self.make_slot(app, &target, offer.as_ref()).await;
+        for _ in 0..DECODER_TRIES {
+            // The next worker is there within seconds.
+            let Err(failure) = &result else { break };
+            if failure.code() != code::WORKER_GONE {
+                break;
+            }
+            tracing::info!(app = %app.name, %failure, "staging begins again");
+            sleep(WORKER_PAUSE).await;
+            result = self.make_slot(app, &target, offer.as_ref()).await;
+        }
         if result.is_ok() {
             app.damaged_bases
                 .borrow_mut()
                 .retain(|damaged| *damaged != root);
         }
         if let Err(failure) = &result
-            && sanaga_proto::failure::Coded::code(failure) == code::BASE_DAMAGED
+            && failure.code() == code::BASE_DAMAGED
         {
             // The same patch would fail again: another way is looked for.
             app.damaged_bases.borrow_mut().extend(base);

@@ -14,12 +14,12 @@ use crate::link::Plan;
 use crate::needs::{Need, first_missing, node_red};
 use crate::site::{Controller, Node, Seat};
 use crate::tree;
-use crate::world::{World, workspace_root};
+use crate::world::{Proc, World, workspace_root};
 
 /// The proof.
 pub const PROOF: Proof = Proof {
     name: "footprint",
-    shows: "the agent alone: ≤ 8 MB stripped, ≤ 16 MiB at rest, ≤ 64 MiB while it installs and patches node-red",
+    shows: "the agent alone: ≤ 8 MB stripped, ≤ 16 MiB at rest, ≤ 64 MiB while it installs node-red; as two processes ≤ 20 MiB and ≤ 64 MiB each",
     run,
 };
 
@@ -27,6 +27,8 @@ pub const PROOF: Proof = Proof {
 const PROGRAM_BYTES_MAX: u64 = 8_000_000;
 const IDLE_BYTES_MAX: u64 = 16 << 20;
 const PEAK_BYTES_MAX: u64 = 64 << 20;
+/// Helper and worker together.
+const APART_BYTES_MAX: u64 = 20 << 20;
 /// Polls before it is at rest; they are 5 s apart.
 const POLLS: u64 = 4;
 
@@ -47,17 +49,22 @@ fn measure(world: &World, args: &Args) -> Result<Outcome> {
     let idle = at_rest(&node)?;
 
     let full = update(world, &controller, &node, "4.1.10")?;
-    // A process of its own for the patch, so that its peak is its own.
+    // The patch by two processes, as they are installed: their peaks are their own.
     node.kill()?;
-    node.start()?;
-    let patch = update(world, &controller, &node, "4.1.11")?;
+    node.start_helper()?;
+    node.start_worker()?;
+    let apart = at_rest(&node)?;
+    let helper = update(world, &controller, &node, "4.1.11")?;
+    let worker = node.worker().context("the worker")?.memory_peak_bytes()?;
     let after = at_rest(&node)?;
-    eprintln!("at rest after both: {after} B");
+    eprintln!("helper and worker at rest after the update: {after} B");
     Ok(Outcome::new()
         .at_most("stripped", size, PROGRAM_BYTES_MAX, "B")
         .at_most("at rest", idle, IDLE_BYTES_MAX, "B")
         .at_most("peak with the full pack", full, PEAK_BYTES_MAX, "B")
-        .at_most("peak by patch", patch, PEAK_BYTES_MAX, "B"))
+        .at_most("helper and worker at rest", apart, APART_BYTES_MAX, "B")
+        .at_most("peak of the helper by patch", helper, PEAK_BYTES_MAX, "B")
+        .at_most("of the worker", worker, PEAK_BYTES_MAX, "B"))
 }
 
 /// Builds the agent by itself and copies it into the world: another build would put its own in the
@@ -125,13 +132,15 @@ fn is_stripped(program: &Path) -> Result<bool> {
     Ok(!bytes.windows(name.len()).any(|window| window == name))
 }
 
-/// Resident memory after some polls with nothing new, in bytes.
+/// Resident memory of the agent's processes after some polls with nothing new, in bytes.
 fn at_rest(node: &Node<'_>) -> Result<u64> {
     let before = node.link.counts().up.delivered;
     std::thread::sleep(Duration::from_secs(5 * POLLS));
     let sent = node.link.counts().up.delivered - before;
     ensure!(sent > 100 * POLLS, "the node does not poll: {sent} bytes");
-    node.agent().context("the agent")?.memory_bytes()
+    let agent = node.agent().context("the agent")?.memory_bytes()?;
+    let worker = node.worker().map_or(Ok(0), Proc::memory_bytes)?;
+    Ok(agent + worker)
 }
 
 /// Brings a version of node-red to the node, and gives the agent's peak of memory, in bytes.
