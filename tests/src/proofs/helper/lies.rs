@@ -95,12 +95,13 @@ pub const TREES: &[Named] = &[
     }),
     ("bytes of the base that do not exist", || {
         let mut asked = false;
-        rewriting(move |tag, content| {
-            let plain = record(tag, content);
-            if tag != b'R' || std::mem::replace(&mut asked, true) {
-                return plain;
+        rewriting(move |tag, content| match tag {
+            // What is asked for leaves the decoder's own answer in the way.
+            b'R' if !std::mem::replace(&mut asked, true) => {
+                [record(b'Q', &[0xff; 16]), record(tag, content)].concat()
             }
-            [record(b'Q', &[0xff; 16]), plain].concat()
+            b'D' => record(tag, &content.iter().rev().copied().collect::<Vec<_>>()),
+            _ => record(tag, content),
         })
     }),
 ];
