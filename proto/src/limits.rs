@@ -20,6 +20,8 @@ pub const OFFER_BYTES_MAX: u64 = 4_096;
 pub const HOLD_BYTES_MAX: u64 = 200;
 /// The body of a poll, either way, unpacked, bytes.
 pub const POLL_BYTES_MAX: u64 = 16_000_000;
+/// Numbers, texts, lists and maps in one document: a delivery of 4,096 receipts has a quarter of them.
+pub const DOCUMENT_VALUES_MAX: usize = 500_000;
 /// A pack that may travel inside a poll's answer, bytes.
 pub const INLINE_PACK_BYTES_MAX: u64 = 16_384;
 /// Entries of one tree.

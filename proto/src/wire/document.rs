@@ -6,6 +6,7 @@ use ciborium::Value;
 use crate::code::{self, Code};
 use crate::failure::{Args, Coded};
 use crate::ids::{BadId, Digest};
+use crate::limits;
 
 /// What is wrong with a document from outside.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -166,6 +167,10 @@ pub(crate) fn decode(what: &'static str, bytes: &[u8], bytes_max: u64) -> Result
             limit: bytes_max,
         });
     }
+    if has_too_many_values(bytes) {
+        let problem = format!("more than {} values", limits::DOCUMENT_VALUES_MAX);
+        return Err(WireError::malformed(what, problem));
+    }
     let mut rest = bytes;
     let value: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, 16)
         .map_err(|error| WireError::malformed(what, error.to_string()))?;
@@ -173,6 +178,43 @@ pub(crate) fn decode(what: &'static str, bytes: &[u8], bytes_max: u64) -> Result
         return Err(WireError::malformed(what, "bytes after its end"));
     }
     Ok(value)
+}
+
+/// Whether there are more values in it than a document can have. A value takes 32 times the memory of
+/// the one byte that it may be, so that they are counted before any is made (RFC 8949 §3).
+fn has_too_many_values(bytes: &[u8]) -> bool {
+    let (mut rest, mut values) = (bytes, 0);
+    while let Some((head, tail)) = rest.split_first() {
+        values += 1;
+        if values > limits::DOCUMENT_VALUES_MAX {
+            return true;
+        }
+        let (kind, short) = (head >> 5, head & 0x1f);
+        let more = match short {
+            24..=27 => 1 << (short - 24),
+            _ => 0,
+        };
+        // What is cut short is the decoder's to refuse.
+        let Some((argument, tail)) = tail.split_at_checked(more) else {
+            return false;
+        };
+        let length = match more {
+            0 => u64::from(short % 31),
+            _ => argument
+                .iter()
+                .fold(0, |number, byte| (number << 8) | u64::from(*byte)),
+        };
+        let is_string = kind == 2 || kind == 3;
+        rest = if is_string {
+            let skipped = usize::try_from(length).ok();
+            skipped
+                .and_then(|length| tail.get(length..))
+                .unwrap_or_default()
+        } else {
+            tail
+        };
+    }
+    false
 }
 
 /// The entries of a map with unsigned keys in strictly ascending order.

@@ -264,3 +264,22 @@ fn what_is_carried_on_says_when_it_was_asked_for() {
     liar.apps[0].asked = Some(u64::MAX);
     assert_eq!(liar.asked_in(&liar.apps[0]), 9);
 }
+
+#[test]
+fn a_bomb_of_values_is_refused_before_any_is_made() {
+    use super::document::decode;
+    let bomb = |count: u32, value: u8| {
+        let head = [[0x9a].as_slice(), &count.to_be_bytes()].concat();
+        [head, vec![value; count as usize]].concat()
+    };
+    let limit = crate::limits::DOCUMENT_VALUES_MAX as u32;
+    for value in [0xf6, 0x00, 0x80, 0x40, 0x60] {
+        let refused = decode("bomb", &bomb(limit, value), u64::MAX);
+        assert!(refused.unwrap_err().to_string().contains("values"));
+        assert!(decode("list", &bomb(limit - 1, value), u64::MAX).is_ok());
+    }
+    // Bytes inside a string are no values, however many there are.
+    let text = ciborium::Value::Bytes(vec![0xf6; 2 * limit as usize]);
+    let bytes = super::document::encode(&text);
+    assert_eq!(decode("text", &bytes, u64::MAX), Ok(text));
+}
