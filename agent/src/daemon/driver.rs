@@ -10,7 +10,7 @@ use sanaga_proto::wire::receipt::EventKind;
 use tokio::time::{sleep, timeout};
 
 use super::node::{App, Node};
-use crate::update::{Decision, Effect, Fault, Journal, Outcome, next};
+use crate::update::{Decision, Effect, Facts, Fault, Installed, Journal, Outcome, Service, next};
 
 /// After a fault of our own disk or database, seconds.
 const FAULT_PAUSE: Duration = Duration::from_secs(5);
@@ -49,6 +49,13 @@ async fn turn(node: &Node, app: &App) -> Result<(), Failure> {
     let decision = next(&before, &facts, &node.policy(app));
     if let Err(failure) = store(node, app, &decision) {
         if !keeps_the_site_running(&before, &decision, &failure) {
+            if let Some(installed) = meanwhile(&before, &facts, &failure) {
+                tracing::warn!(app = %app.name, %failure, "the switch cannot go on; the app is started");
+                let started = node.perform(app, Effect::StartService { installed }).await;
+                if let Err(failure) = started {
+                    tracing::warn!(app = %app.name, %failure, "it does not start");
+                }
+            }
             return Err(failure);
         }
         tracing::warn!(app = %app.name, %failure, "not noted; the service is started all the same");
@@ -90,6 +97,20 @@ fn keeps_the_site_running(before: &Journal, decision: &Decision, failure: &Failu
     failure.code() == code::DISK_FULL
         && before.phase.is_at_rest()
         && matches!(&decision.effect, Effect::StartService { .. })
+}
+
+/// On a full disk a switch that has begun cannot go on, and perhaps nothing runs. Meanwhile the site has
+/// what `current` names, unless its data are in the form of another release. It is not counted, which
+/// the journal has no room for either; when there is room the switch begins again with a stop.
+fn meanwhile(before: &Journal, facts: &Facts, failure: &Failure) -> Option<Installed> {
+    let is_down = matches!(facts.service, Service::Absent | Service::Exited { .. });
+    let is_stuck = failure.code() == code::DISK_FULL && !before.phase.is_at_rest();
+    let may_start = is_down && is_stuck && !before.data.is_touched;
+    let known = [&before.installed, &before.target].into_iter().flatten();
+    known
+        .filter(|_| may_start)
+        .find(|release| Some(release.slot) == facts.current)
+        .cloned()
 }
 
 /// Journal and receipts go into one transaction, before anything is done.
